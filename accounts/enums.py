@@ -1,0 +1,28 @@
+"""The words roles and token scopes are stored as."""
+
+from django.db import models
+
+
+class SiteRole(models.TextChoices):
+    """Roles that hold everywhere. A user without any is a plain member."""
+
+    OWNER = "owner", "Owner"
+    TEMPLATE_ADMIN = "template-admin", "Template admin"
+    USER_ADMIN = "user-admin", "User admin"
+    AUDITOR = "auditor", "Auditor"
+
+
+class OrganizationRole(models.TextChoices):
+    """Roles that hold inside one organization, on a membership."""
+
+    ADMIN = "organization-admin", "Organization admin"
+    TEMPLATE_ADMIN = "organization-template-admin", "Organization template admin"
+    AUDITOR = "organization-auditor", "Organization auditor"
+
+
+class TokenScope(models.TextChoices):
+    """What a token may be used for; each scope includes the ones before it."""
+
+    READ = "read", "Read"
+    USE = "use", "Use workspaces"
+    MANAGE = "manage", "Manage"

@@ -1,0 +1,1 @@
+"""What can be built: templates, versions, parameters, presets and schedules."""

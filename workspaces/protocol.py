@@ -1,0 +1,121 @@
+"""What a server, a provisioner daemon, its drivers and an agent say to each other.
+
+Plain frozen data, no Django: the remote daemon and the local one speak the same words.
+"""
+
+import threading
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, Protocol
+from uuid import UUID
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AcquiredJob:
+    """A job a daemon was given: everything the build needs, and the lease that fences it.
+
+    `lease` must accompany every later statement about the job. `provisioner_state` is what the
+    workspace's previous build left behind (empty for a first build).
+    """
+
+    job_id: UUID
+    lease: UUID
+    build_id: UUID
+    build_number: int
+    workspace_id: UUID
+    workspace_name: str
+    owner_id: UUID
+    owner_name: str
+    template_name: str
+    template_version: str
+    transition: str
+    stage: str
+    source_files: Mapping[str, str]
+    startup_script: str
+    startup_timeout_seconds: int
+    parameters: Mapping[str, str]
+    provisioner_state: Mapping[str, Any]
+    access_url: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AgentReport:
+    """An agent a build made. The token is plain here and stored as a digest only."""
+
+    name: str
+    token: str = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ResourceReport:
+    """A thing a build made, with the agents that live in it."""
+
+    name: str
+    type: str
+    agents: Sequence[AgentReport] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ResourceReplacement:
+    """A resource a claim build had to make anew, and the attributes that forced it."""
+
+    resource: str
+    paths: Sequence[str]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BuildResult:
+    """What a finished build leaves behind."""
+
+    provisioner_state: Mapping[str, Any]
+    resources: Sequence[ResourceReport] = ()
+    replacements: Sequence[ResourceReplacement] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LogLine:
+    """One line of a job's or an agent's log, at most LOG_LINE_LIMIT characters."""
+
+    at: datetime
+    level: str
+    stage: str
+    output: str
+
+
+class BuildFailed(Exception):
+    """A build cannot succeed; `code` is a JobErrorCode value, the text is for people."""
+
+    def __init__(self, message: str, *, code: str) -> None:
+        self.code = code
+        super().__init__(message)
+
+
+class BuildCanceled(Exception):
+    """The build was asked to stop, and did."""
+
+
+class BuildContext(Protocol):
+    """What a driver may say while it works."""
+
+    stopping: threading.Event
+    """Set when the build must end early: canceled, lease lost, or the daemon is told to stop."""
+
+    def log(self, output: str, *, stage: str, level: str = "info") -> None:
+        """Add one line to the job's log; never blocks on the network."""
+
+    def report_resources(self, resources: Sequence[ResourceReport]) -> None:
+        """Make resources and agents known before the build ends, so that agents can connect."""
+
+
+class Driver(Protocol):
+    """Builds workspaces of one provisioner type. Every call may be repeated after a crash."""
+
+    def build(self, job: AcquiredJob, context: BuildContext) -> BuildResult:
+        """Carry out the job's transition; raise BuildFailed or BuildCanceled."""
+
+
+LOG_LINE_LIMIT = 2_000
+"""Characters of a log line that are kept."""
+LOG_TOTAL_LIMIT = 1_000_000
+"""Characters of one job's or agent start's log that are kept; then one line says it was cut."""
