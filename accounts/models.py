@@ -88,14 +88,16 @@ class User(AbstractBaseUser):
         constraints = (
             models.UniqueConstraint(Lower("username"), name="user_username_unique"),
             models.CheckConstraint(
-                name="user_username_form", condition=models.Q(username__regex=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")
+                name="user_username_form",
+                condition=models.Q(username__regex=r"^[A-Za-z0-9][A-Za-z0-9._-]*$"),
             ),
             models.CheckConstraint(
                 name="user_roles_known", condition=models.Q(roles__contained_by=SiteRole.values)
             ),
             models.CheckConstraint(
                 name="user_system_is_the_prebuilds_user",
-                condition=models.Q(is_system=False) | models.Q(id=PREBUILDS_USER_ID, roles=[], is_active=False)
+                condition=models.Q(is_system=False)
+                | models.Q(id=PREBUILDS_USER_ID, roles=[], is_active=False)
                 & models.Q(password__startswith="!"),
             ),
         )
@@ -220,9 +222,12 @@ class Token(models.Model):
                 condition=models.Q(revoked_at__isnull=True),
                 name="token_name_unique",
             ),
-            models.CheckConstraint(name="token_scope_known", condition=models.Q(scope__in=TokenScope.values)),
             models.CheckConstraint(
-                name="token_never_of_the_system_user", condition=~models.Q(user_id=PREBUILDS_USER_ID)
+                name="token_scope_known", condition=models.Q(scope__in=TokenScope.values)
+            ),
+            models.CheckConstraint(
+                name="token_never_of_the_system_user",
+                condition=~models.Q(user_id=PREBUILDS_USER_ID),
             ),
         )
 

@@ -120,7 +120,9 @@ class Subject:
     @cached_property
     def organization_roles(self) -> dict[UUID, list[str]]:
         """Organization id → roles held there; a plain member holds none."""
-        rows = Membership.objects.filter(user_id=self.user.pk).values_list("organization_id", "roles")
+        rows = Membership.objects.filter(user_id=self.user.pk).values_list(
+            "organization_id", "roles"
+        )
         return dict(rows)
 
     def can(
@@ -199,7 +201,5 @@ def can_delete_workspace(user: User, *, organization_id: UUID, owner_id: UUID) -
     )
 
 
-def _allows(
-    table: dict[Resource, frozenset[Action]], action: Action, resource: Resource
-) -> bool:
+def _allows(table: dict[Resource, frozenset[Action]], action: Action, resource: Resource) -> bool:
     return action in table.get(resource, frozenset())

@@ -5,10 +5,16 @@ Plain frozen data, no Django: the remote daemon and the local one speak the same
 
 import threading
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
-from typing import Any, Protocol
+from typing import Any, Final, Protocol
 from uuid import UUID
+
+LOG_LINE_LIMIT: Final = 2_000
+"""Characters of a log line that are kept."""
+LOG_TOTAL_LIMIT: Final = 1_000_000
+"""Characters of one job's or agent start's log that are kept; then one line says it was cut."""
+LOG_CUT: Final = "The log is longer than this; the rest was not kept."
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -83,6 +89,22 @@ class LogLine:
     output: str
 
 
+def fit_log(lines: Sequence[LogLine], *, room: int) -> list[LogLine]:
+    """Return the lines that still fit into `room` characters, each cut to LOG_LINE_LIMIT.
+
+    When some do not fit, one closing line says that the log was cut; a log that was full before
+    gets nothing more, not even that line again.
+    """
+    kept: list[LogLine] = []
+    for line in lines:
+        if room <= 0:
+            return kept
+        room -= len(line.output)
+        output = line.output.replace("\x00", "\ufffd")[:LOG_LINE_LIMIT]
+        kept.append(replace(line, output=output if room > 0 else LOG_CUT))
+    return kept
+
+
 class BuildFailed(Exception):
     """A build cannot succeed; `code` is a JobErrorCode value, the text is for people."""
 
@@ -113,9 +135,3 @@ class Driver(Protocol):
 
     def build(self, job: AcquiredJob, context: BuildContext) -> BuildResult:
         """Carry out the job's transition; raise BuildFailed or BuildCanceled."""
-
-
-LOG_LINE_LIMIT = 2_000
-"""Characters of a log line that are kept."""
-LOG_TOTAL_LIMIT = 1_000_000
-"""Characters of one job's or agent start's log that are kept; then one line says it was cut."""

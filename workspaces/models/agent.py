@@ -45,6 +45,7 @@ class Agent(models.Model):
     last_connected_at = models.DateTimeField(null=True, blank=True)
     disconnected_at = models.DateTimeField(null=True, blank=True)
     ready_at = models.DateTimeField(null=True, blank=True)
+    log_length = models.PositiveIntegerField(default=0, editable=False)
 
     class Meta:
         constraints = (

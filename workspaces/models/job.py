@@ -16,11 +16,14 @@ IS_UNFINISHED = models.Q(completed_at__isnull=True)
 IS_PENDING = models.Q(completed_at__isnull=True, started_at__isnull=True, canceled_at__isnull=True)
 
 STATUS_EXPRESSION = models.Case(
-    models.When(completed_at__isnull=False, then=models.Case(
-        models.When(~models.Q(error=""), then=models.Value(JobStatus.FAILED)),
-        models.When(canceled_at__isnull=False, then=models.Value(JobStatus.CANCELED)),
-        default=models.Value(JobStatus.SUCCEEDED),
-    )),
+    models.When(
+        completed_at__isnull=False,
+        then=models.Case(
+            models.When(~models.Q(error=""), then=models.Value(JobStatus.FAILED)),
+            models.When(canceled_at__isnull=False, then=models.Value(JobStatus.CANCELED)),
+            default=models.Value(JobStatus.SUCCEEDED),
+        ),
+    ),
     models.When(canceled_at__isnull=False, then=models.Value(JobStatus.CANCELING)),
     models.When(started_at__isnull=False, then=models.Value(JobStatus.RUNNING)),
     default=models.Value(JobStatus.PENDING),
@@ -114,6 +117,7 @@ class ProvisionerJob(models.Model):
     completed_at = models.DateTimeField(null=True, blank=True)
     error = models.TextField(blank=True)
     error_code = models.CharField(max_length=32, blank=True, choices=JobErrorCode.choices)
+    log_length = models.PositiveIntegerField(default=0, editable=False)
     status = models.GeneratedField(
         expression=STATUS_EXPRESSION,
         output_field=models.CharField(max_length=16, choices=JobStatus.choices),
@@ -132,7 +136,9 @@ class ProvisionerJob(models.Model):
                 name="job_provisioner_known",
                 condition=models.Q(provisioner_type__in=ProvisionerType.values),
             ),
-            models.CheckConstraint(name="job_type_known", condition=models.Q(type__in=JobType.values)),
+            models.CheckConstraint(
+                name="job_type_known", condition=models.Q(type__in=JobType.values)
+            ),
             models.CheckConstraint(
                 name="job_priority_known", condition=models.Q(priority__in=JobPriority.values)
             ),

@@ -1,0 +1,44 @@
+"""Fetch templates, versions and presets. No writes."""
+
+from collections.abc import Iterable
+from uuid import UUID
+
+from templates_app import parameters
+from templates_app.models import ParameterDefinition, PresetParameter
+
+
+def definitions_of(version_ids: Iterable[UUID]) -> dict[UUID, list[parameters.ParameterDefinition]]:
+    """Return each version's parameter definitions in order; one statement."""
+    found: dict[UUID, list[parameters.ParameterDefinition]] = {each: [] for each in version_ids}
+    for row in ParameterDefinition.objects.filter(version_id__in=found).order_by(
+        "position", "name"
+    ):
+        found[row.version_id].append(to_definition(row))
+    return found
+
+
+def values_of(preset_ids: Iterable[UUID]) -> dict[UUID, dict[str, str]]:
+    """Return each preset's parameter values by name; one statement."""
+    found: dict[UUID, dict[str, str]] = {each: {} for each in preset_ids}
+    rows = PresetParameter.objects.filter(preset_id__in=found)
+    for preset_id, name, value in rows.values_list("preset_id", "name", "value"):
+        found[preset_id][name] = value
+    return found
+
+
+def to_definition(row: ParameterDefinition) -> parameters.ParameterDefinition:
+    """Translate a stored definition into the pure one."""
+    return parameters.ParameterDefinition(
+        name=row.name,
+        type=row.type,  # type: ignore[arg-type]  a constraint keeps it in the vocabulary
+        default=row.default,
+        required=row.required,
+        mutable=row.mutable,
+        ephemeral=row.ephemeral,
+        options=tuple(row.options),
+        validation_regex=row.validation_regex,
+        validation_error=row.validation_error,
+        validation_min=row.validation_min,
+        validation_max=row.validation_max,
+        validation_monotonic=row.validation_monotonic,  # type: ignore[arg-type]
+    )

@@ -1,0 +1,138 @@
+"""What agents say: who they are, how far their start-up is, and whether to start again.
+
+Tokens are stored as SHA-256 digests; 256 random bits need no salt (semantics.md 15).
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from hashlib import sha256
+from uuid import UUID
+
+from django.db import transaction
+from django.db.models import F
+from django.db.models.functions import Coalesce
+
+from accounts.system import PREBUILDS_USER_ID
+from workspaces import locks
+from workspaces.enums import JobStatus, LifecycleState, Stage
+from workspaces.errors import UnknownAgentToken
+from workspaces.models import Agent, AgentLog, Workspace, WorkspaceBuild, WorkspaceResource
+from workspaces.protocol import LOG_TOTAL_LIMIT, LogLine, ResourceReport, fit_log
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wait:
+    """The workspace is nobody's yet, or its claim build is unfinished: keep listening."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reinitialize:
+    """The claim build succeeded: start again as this user."""
+
+    user_id: UUID
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NeverAgain:
+    """A regular workspace, or a claim of the past: there is nothing to wait for."""
+
+
+def digest(token: str) -> bytes:
+    """Return what is stored instead of a token."""
+    return sha256(token.encode()).digest()
+
+
+def authenticate(token: str) -> Agent:
+    """Return the agent that holds this token, with build, workspace and owner.
+
+    Raises UnknownAgentToken, also for agents of deleted workspaces.
+    """
+    agent = (
+        Agent.objects.filter(
+            token_digest=digest(token), resource__build__workspace__deleted_at__isnull=True
+        )
+        .select_related(
+            "resource__build__workspace__owner",
+            "resource__build__workspace__template",
+            "resource__build__template_version",
+        )
+        .order_by("-created_at", "-resource__build__build_number")
+        .first()
+    )
+    if agent is None:
+        raise UnknownAgentToken
+    return agent
+
+
+def record_resources(
+    build: WorkspaceBuild, resources: Sequence[ResourceReport], *, now: datetime
+) -> None:
+    """Store what a build made. Reporting the same thing again changes only an agent's token."""
+    for report in resources:
+        resource, _ = WorkspaceResource.objects.get_or_create(
+            build=build, type=report.type, name=report.name, defaults={"created_at": now}
+        )
+        for agent in report.agents:
+            Agent.objects.update_or_create(
+                resource=resource,
+                name=agent.name,
+                defaults={"token_digest": digest(agent.token)},
+                create_defaults={"token_digest": digest(agent.token), "created_at": now},
+            )
+
+
+def record_connection(*, agent_id: UUID, now: datetime) -> None:
+    """Note that an agent is there."""
+    Agent.objects.filter(pk=agent_id).update(
+        first_connected_at=Coalesce(F("first_connected_at"), now),
+        last_connected_at=now,
+        disconnected_at=None,
+    )
+
+
+def report_lifecycle(*, agent_id: UUID, state: LifecycleState, now: datetime) -> None:
+    """Store how far an agent is. `ready` is dated once; a start from anew clears the date."""
+    ready_at = Coalesce(F("ready_at"), now) if state == LifecycleState.READY else None
+    Agent.objects.filter(pk=agent_id).update(
+        lifecycle_state=state,
+        ready_at=ready_at,
+        last_connected_at=now,
+        disconnected_at=now if state == LifecycleState.OFF else None,
+    )
+
+
+def append_agent_logs(*, agent_id: UUID, lines: Sequence[LogLine]) -> None:
+    """Add lines to an agent's log, up to LOG_TOTAL_LIMIT characters."""
+    with transaction.atomic():
+        agent = locks.lock_agent(agent_id)
+        kept = fit_log(lines, room=LOG_TOTAL_LIMIT - agent.log_length)
+        AgentLog.objects.bulk_create(
+            [
+                AgentLog(
+                    agent=agent, at=line.at, level=line.level, stage=line.stage, output=line.output
+                )
+                for line in kept
+            ]
+        )
+        Agent.objects.filter(pk=agent_id).update(
+            log_length=F("log_length") + sum(len(line.output) for line in lines)
+        )
+
+
+def reinit_answer(workspace_id: UUID) -> Wait | Reinitialize | NeverAgain:
+    """Say what an agent of this workspace should do about re-initialisation (semantics.md 15).
+
+    The rows decide, so an agent that was away, or a server that restarted, gets the same answer.
+    """
+    workspace = Workspace.objects.select_related("latest_build__job").get(pk=workspace_id)
+    if workspace.owner_id == PREBUILDS_USER_ID:
+        return Wait()
+    latest = workspace.latest_build
+    if latest is None or latest.stage != Stage.PREBUILD_CLAIM:
+        return NeverAgain()
+    if latest.job.completed_at is None:
+        return Wait()
+    if latest.job.status == JobStatus.SUCCEEDED:
+        return Reinitialize(user_id=workspace.owner_id)
+    return NeverAgain()

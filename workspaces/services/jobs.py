@@ -1,0 +1,272 @@
+"""Do work: jobs are acquired, kept alive, logged, completed, failed, given back and reaped.
+
+Every statement after the acquire carries the lease; a daemon that lost it can change nothing
+(semantics.md 17). Rows are locked in the order workspace, build, job.
+"""
+
+import json
+from collections.abc import Mapping, Sequence
+from datetime import datetime, timedelta
+from typing import Any, Final
+from uuid import UUID, uuid4
+
+from django.db import transaction
+from django.db.models import F
+
+from accounts.system import PREBUILDS_USER_ID
+from workspaces import locks
+from workspaces.enums import JobErrorCode, JobStatus, Transition
+from workspaces.errors import LeaseLost
+from workspaces.models import (
+    JobLog,
+    ProvisionerDaemon,
+    ProvisionerJob,
+    Workspace,
+    WorkspaceBuild,
+)
+from workspaces.protocol import (
+    LOG_TOTAL_LIMIT,
+    AcquiredJob,
+    BuildResult,
+    LogLine,
+    ResourceReport,
+    fit_log,
+)
+from workspaces.services import agents
+
+LOST_AFTER: Final = timedelta(seconds=30)
+ERROR_LIMIT: Final = 8_000
+
+
+def register_daemon(
+    *,
+    name: str,
+    hostname: str,
+    version: str,
+    provisioner_types: Sequence[str],
+    tags: Mapping[str, str],
+    concurrency: int,
+    now: datetime,
+) -> ProvisionerDaemon:
+    """Introduce a daemon that is about to ask for jobs."""
+    return ProvisionerDaemon.objects.create(
+        name=name,
+        hostname=hostname,
+        version=version,
+        provisioner_types=list(provisioner_types),
+        tags=dict(tags),
+        concurrency=concurrency,
+        started_at=now,
+        last_seen_at=now,
+    )
+
+
+def touch_daemon(*, daemon_id: UUID, now: datetime) -> None:
+    """Note that a daemon is alive."""
+    ProvisionerDaemon.objects.filter(pk=daemon_id).update(last_seen_at=now, stopped_at=None)
+
+
+def retire_daemon(*, daemon_id: UUID, now: datetime) -> None:
+    """Note that a daemon has said goodbye."""
+    ProvisionerDaemon.objects.filter(pk=daemon_id).update(last_seen_at=now, stopped_at=now)
+
+
+def acquire_job(*, daemon_id: UUID, access_url: str, now: datetime) -> AcquiredJob | None:
+    """Give a daemon the next job it can do, with everything it needs; None when there is none."""
+    daemon = ProvisionerDaemon.objects.get(pk=daemon_id)
+    lease = uuid4()
+    with transaction.atomic():
+        job_id = locks.lease_next_job(
+            daemon_id=daemon.pk,
+            organization_id=daemon.organization_id,
+            types=daemon.provisioner_types,
+            tags=json.dumps(daemon.tags),
+            lease=lease,
+            now=now,
+        )
+        return _describe(job_id, lease, access_url) if job_id else None
+
+
+def heartbeat_job(*, job_id: UUID, lease: UUID, now: datetime) -> bool:
+    """Keep a job alive; return whether somebody asked to cancel it. Raises LeaseLost."""
+    _leased(job_id, lease, heartbeat_at=now)
+    return ProvisionerJob.objects.filter(pk=job_id, canceled_at__isnull=False).exists()
+
+
+def append_job_logs(*, job_id: UUID, lease: UUID, lines: Sequence[LogLine], now: datetime) -> None:
+    """Add lines to a job's log, up to LOG_TOTAL_LIMIT characters. Raises LeaseLost."""
+    with transaction.atomic():
+        job = _locked(job_id, lease)
+        kept = fit_log(lines, room=LOG_TOTAL_LIMIT - job.log_length)
+        JobLog.objects.bulk_create(
+            [
+                JobLog(job=job, at=line.at, level=line.level, stage=line.stage, output=line.output)
+                for line in kept
+            ]
+        )
+        _leased(
+            job_id,
+            lease,
+            heartbeat_at=now,
+            log_length=F("log_length") + sum(len(line.output) for line in lines),
+        )
+
+
+def report_resources(
+    *, job_id: UUID, lease: UUID, resources: Sequence[ResourceReport], now: datetime
+) -> None:
+    """Make a running build's resources and agents known, so the agents can connect."""
+    with transaction.atomic():
+        job = _locked(job_id, lease)
+        agents.record_resources(WorkspaceBuild.objects.get(job=job), resources, now=now)
+
+
+def complete_job(*, job_id: UUID, lease: UUID, result: BuildResult, now: datetime) -> None:
+    """End a job well: its build succeeded and left `result` behind. Raises LeaseLost."""
+    with transaction.atomic():
+        job, build = _locked_with_workspace(job_id, lease)
+        agents.record_resources(build, result.resources, now=now)
+        WorkspaceBuild.objects.filter(pk=build.pk).update(
+            provisioner_state=dict(result.provisioner_state), deadline=_deadline(build, now)
+        )
+        if build.transition == Transition.DELETE:
+            Workspace.objects.filter(pk=job.workspace_id).update(deleted_at=now, updated_at=now)
+        _leased(job_id, lease, completed_at=now, heartbeat_at=now)
+
+
+def fail_job(*, job_id: UUID, lease: UUID, error: str, code: str, now: datetime) -> None:
+    """End a job badly, in the words of whoever failed. Raises LeaseLost."""
+    _leased(
+        job_id,
+        lease,
+        completed_at=now,
+        heartbeat_at=now,
+        error=error[-ERROR_LIMIT:] or "The build failed without saying why.",
+        error_code=JobErrorCode(code),
+    )
+
+
+def finish_canceled_job(*, job_id: UUID, lease: UUID, now: datetime) -> None:
+    """End a job that was asked to stop and has stopped. Raises LeaseLost."""
+    with transaction.atomic():
+        job = _locked(job_id, lease)
+        _leased(job_id, lease, completed_at=now, canceled_at=job.canceled_at or now)
+
+
+def release_job(*, job_id: UUID, lease: UUID, now: datetime) -> None:
+    """Give a job back to the queue, or end it when it was canceled. Raises LeaseLost."""
+    with transaction.atomic():
+        job = _locked(job_id, lease)
+        if job.canceled_at is not None:
+            _leased(job_id, lease, completed_at=now)
+        else:
+            _leased(job_id, lease, started_at=None, heartbeat_at=None, daemon=None, lease=None)
+
+
+def cancel_job(*, job_id: UUID, now: datetime) -> JobStatus:
+    """Ask for a job's end and return its status: pending ones are canceled at once.
+
+    A running job becomes canceling; its daemon sees that on its next heartbeat. An ended job
+    stays as it is.
+    """
+    with transaction.atomic():
+        job = locks.lock_job(job_id)
+        if job.completed_at is None and job.canceled_at is None:
+            ended = None if job.started_at else now
+            ProvisionerJob.objects.filter(pk=job_id).update(canceled_at=now, completed_at=ended)
+            job.refresh_from_db(fields=("status",))
+    return JobStatus(job.status)
+
+
+def reap_lost_jobs(*, now: datetime) -> list[UUID]:
+    """Fail the jobs whose daemon has been silent for LOST_AFTER; return their ids."""
+    lost = ProvisionerJob.objects.filter(
+        completed_at__isnull=True, started_at__isnull=False, heartbeat_at__lt=now - LOST_AFTER
+    )
+    job_ids = list(lost.values_list("pk", flat=True))
+    return [job_id for job_id in job_ids if _reap(job_id, now)]
+
+
+def _reap(job_id: UUID, now: datetime) -> bool:
+    """Fail one lost job; False when it was finished, or came back to life, in between."""
+    return bool(
+        ProvisionerJob.objects.filter(
+            pk=job_id, completed_at__isnull=True, heartbeat_at__lt=now - LOST_AFTER
+        ).update(
+            completed_at=now,
+            error=f"The provisioner went silent for {LOST_AFTER.seconds} s, so the build was ended.",
+            error_code=JobErrorCode.PROVISIONER_LOST,
+        )
+    )
+
+
+def _leased(job_id: UUID, lease: UUID, **changes: Any) -> None:
+    """Change a job this lease still holds, in one statement; else raise LeaseLost."""
+    changed = ProvisionerJob.objects.filter(
+        pk=job_id, lease=lease, completed_at__isnull=True
+    ).update(**changes)
+    if not changed:
+        raise LeaseLost
+
+
+def _locked(job_id: UUID, lease: UUID) -> ProvisionerJob:
+    job = locks.lock_leased_job(job_id=job_id, lease=lease)
+    if job is None:
+        raise LeaseLost
+    return job
+
+
+def _locked_with_workspace(job_id: UUID, lease: UUID) -> tuple[ProvisionerJob, WorkspaceBuild]:
+    """Lock workspace and job, in that order, and return the job with its build."""
+    build = (
+        WorkspaceBuild.objects.filter(job_id=job_id, job__lease=lease)
+        .select_related("workspace")
+        .first()
+    )
+    if build is None:
+        raise LeaseLost
+    build.workspace = locks.lock_workspace(build.workspace_id)
+    return _locked(job_id, lease), build
+
+
+def _deadline(build: WorkspaceBuild, now: datetime) -> datetime | None:
+    """Return when a person's started workspace stops by itself; prebuilds never do."""
+    workspace = build.workspace
+    if build.transition != Transition.START or workspace.owner_id == PREBUILDS_USER_ID:
+        return None
+    return now + timedelta(seconds=workspace.ttl_seconds) if workspace.ttl_seconds else None
+
+
+def _describe(job_id: UUID, lease: UUID, access_url: str) -> AcquiredJob:
+    build = WorkspaceBuild.objects.select_related(
+        "workspace__owner", "workspace__template", "template_version"
+    ).get(job_id=job_id)
+    workspace, version = build.workspace, build.template_version
+    return AcquiredJob(
+        job_id=job_id,
+        lease=lease,
+        build_id=build.pk,
+        build_number=build.build_number,
+        workspace_id=workspace.pk,
+        workspace_name=workspace.name,
+        owner_id=workspace.owner_id,
+        owner_name=workspace.owner.username,
+        template_name=workspace.template.name,
+        template_version=version.name,
+        transition=build.transition,
+        stage=build.stage,
+        source_files=version.source_files,
+        startup_script=version.startup_script,
+        startup_timeout_seconds=version.startup_timeout_seconds,
+        parameters=dict(build.parameters.values_list("name", "value")),
+        provisioner_state=_previous_state(build),
+        access_url=access_url,
+    )
+
+
+def _previous_state(build: WorkspaceBuild) -> dict[str, Any]:
+    states = WorkspaceBuild.objects.filter(
+        workspace=build.workspace_id, build_number__lt=build.build_number
+    ).order_by("-build_number")
+    state = states.exclude(provisioner_state={}).values_list("provisioner_state", flat=True).first()
+    return state or {}
