@@ -1,1 +1,1 @@
-"""Who: users, organizations, groups, roles and tokens. The lowest package; it imports none of ours."""
+"""Who: users, organizations, groups, roles and tokens. The lowest package of ours."""

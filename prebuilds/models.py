@@ -128,9 +128,7 @@ class Claim(models.Model):
     id = models.UUIDField(primary_key=True, default=uuid4, editable=False)
     workspace = models.OneToOneField(Workspace, models.PROTECT, related_name="claim")
     template = models.ForeignKey(Template, models.PROTECT, related_name="claims")
-    preset = models.ForeignKey(
-        Preset, models.PROTECT, null=True, blank=True, related_name="claims"
-    )
+    preset = models.ForeignKey(Preset, models.PROTECT, null=True, blank=True, related_name="claims")
     user = models.ForeignKey(settings.AUTH_USER_MODEL, models.PROTECT, related_name="claims")
     outcome = models.CharField(max_length=8, choices=ClaimOutcome.choices)
     reason = models.CharField(max_length=32, choices=ClaimReason.choices)

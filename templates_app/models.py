@@ -40,7 +40,9 @@ class Template(models.Model):
     )
     allow_user_autostart = models.BooleanField(default=True)
     allow_user_autostop = models.BooleanField(default=True)
-    time_til_dormant_seconds = models.PositiveIntegerField(default=0, help_text="0 = never dormant.")
+    time_til_dormant_seconds = models.PositiveIntegerField(
+        default=0, help_text="0 = never dormant."
+    )
     time_til_dormant_autodelete_seconds = models.PositiveIntegerField(
         default=0, help_text="How long a dormant workspace is kept; 0 = for ever."
     )
@@ -65,7 +67,9 @@ class Template(models.Model):
     def is_usable(self) -> bool:
         """Whether new workspaces may be made from it."""
         return (
-            self.deleted_at is None and not self.deprecation_message and self.active_version_id is not None
+            self.deleted_at is None
+            and not self.deprecation_message
+            and self.active_version_id is not None
         )
 
 
@@ -82,7 +86,9 @@ class TemplateVersion(models.Model):
         max_length=32, choices=ProvisionerType.choices, default=ProvisionerType.LOCAL
     )
     source_files = models.JSONField(
-        default=dict, blank=True, help_text="Relative path → text of each file put into the workspace."
+        default=dict,
+        blank=True,
+        help_text="Relative path → text of each file put into the workspace.",
     )
     startup_script = models.TextField(blank=True, help_text="Run by the agent in the workspace.")
     startup_timeout_seconds = models.PositiveIntegerField(default=600)
@@ -111,12 +117,16 @@ class TemplateVersion(models.Model):
 class ParameterDefinition(models.Model):
     """A value a version asks for, and which values it accepts."""
 
-    version = models.ForeignKey(TemplateVersion, models.CASCADE, related_name="parameter_definitions")
+    version = models.ForeignKey(
+        TemplateVersion, models.CASCADE, related_name="parameter_definitions"
+    )
     position = models.PositiveIntegerField(default=0)
     name = models.CharField(max_length=64)
     display_name = models.CharField(max_length=128, blank=True)
     description = models.TextField(blank=True)
-    type = models.CharField(max_length=16, choices=ParameterType.choices, default=ParameterType.STRING)
+    type = models.CharField(
+        max_length=16, choices=ParameterType.choices, default=ParameterType.STRING
+    )
     default = models.TextField(null=True, blank=True)  # noqa: DJ001  null = no default, "" is one
     required = models.BooleanField(default=False)
     mutable = models.BooleanField(default=True)
@@ -164,12 +174,17 @@ class Preset(models.Model):
         null=True, blank=True, help_text="Empty: no pool. 0: a pool that wants none."
     )
     ttl_seconds = models.PositiveIntegerField(
-        null=True, blank=True, help_text="How long a prebuild stays claimable; empty or 0 = for ever."
+        null=True,
+        blank=True,
+        help_text="How long a prebuild stays claimable; empty or 0 = for ever.",
     )
     scheduling_timezone = models.CharField(max_length=64, default="UTC")
     last_invalidated_at = models.DateTimeField(null=True, blank=True, editable=False)
     prebuild_status = models.CharField(
-        max_length=32, choices=PrebuildStatus.choices, default=PrebuildStatus.HEALTHY, editable=False
+        max_length=32,
+        choices=PrebuildStatus.choices,
+        default=PrebuildStatus.HEALTHY,
+        editable=False,
     )
     status_reason = models.TextField(blank=True, editable=False)
     status_since = models.DateTimeField(null=True, blank=True, editable=False)
@@ -192,7 +207,8 @@ class Preset(models.Model):
                 | models.Q(ttl_seconds__range=(TTL_MIN_SECONDS, TTL_MAX_SECONDS)),
             ),
             models.CheckConstraint(
-                name="preset_status_known", condition=models.Q(prebuild_status__in=PrebuildStatus.values)
+                name="preset_status_known",
+                condition=models.Q(prebuild_status__in=PrebuildStatus.values),
             ),
         )
         indexes = (

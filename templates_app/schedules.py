@@ -243,10 +243,8 @@ def _find_transition(clock: ZoneInfo, before: datetime, after: datetime) -> date
 def overlaps(a: ScheduleRange, b: ScheduleRange) -> bool:
     """Apply the pairwise rule of section 6, which is upstream's, to the letter.
 
-    It is exact while no range restricts both DOM and DOW, but for dates that do not exist
-    (`* * 31 2 *` is said to overlap with all of February). A range that restricts both matches on
-    either, and the rule then misses some: `* * 1 * 1` and `* * 2 * 2` share a Tuesday the 1st.
-    What it misses stays unambiguous: the first row wins.
+    Too much for dates that do not exist (31 February); too little when a range restricts DOM and
+    DOW, so matches either: `* * 1 * 1` and `* * 2 * 2` share a Tuesday the 1st (first row wins).
     """
     return _meet(a.months, b.months) and _days_overlap(a, b) and _meet(a.hours, b.hours)
 

@@ -55,6 +55,11 @@ class Subscription:
             self._loop = asyncio.get_running_loop()
             self._awake = asyncio.Event()
 
+    @property
+    def in_event_loop(self) -> bool:
+        """Whether a coroutine subscribed, so that entering must not block."""
+        return self._loop is not None
+
     def __enter__(self) -> Self:
         self._hub.add(self)
         return self
@@ -74,7 +79,7 @@ class Subscription:
         except queue.Empty:
             return None
 
-    async def get(self, timeout: float) -> Notification | None:
+    async def get(self, timeout: float) -> Notification | None:  # noqa: ASYNC109
         """Wait in a coroutine of the loop that subscribed; None when the time is over (seconds)."""
         if self._awake is None:
             raise RuntimeError("subscribe inside the event loop that will wait")
@@ -132,7 +137,7 @@ class Hub:
             for channel in subscription.channels:
                 self._subscribers[channel].add(subscription)
             self._start()
-        if not self._listening.is_set() and subscription._loop is None:
+        if not subscription.in_event_loop:
             self._listening.wait(1.0)
 
     def remove(self, subscription: Subscription) -> None:

@@ -8,87 +8,260 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     initial = True
 
     dependencies = [
-        ('templates_app', '0002_referee_and_bells'),
-        ('workspaces', '0002_referee_and_bells'),
+        ("templates_app", "0002_referee_and_bells"),
+        ("workspaces", "0002_referee_and_bells"),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 
     operations = [
         migrations.CreateModel(
-            name='ReconcileRun',
+            name="ReconcileRun",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('trigger', models.CharField(choices=[('schedule', 'Schedule'), ('command', 'Command'), ('interval', 'Interval'), ('bell', 'Bell'), ('person', 'Person')], max_length=16)),
-                ('started_at', models.DateTimeField()),
-                ('completed_at', models.DateTimeField(blank=True, null=True)),
-                ('lock_acquired', models.BooleanField(default=True)),
-                ('paused', models.BooleanField(default=False)),
-                ('presets_total', models.PositiveIntegerField(default=0)),
-                ('presets_reconciled', models.PositiveIntegerField(default=0)),
-                ('presets_failed', models.PositiveIntegerField(default=0)),
-                ('created', models.PositiveIntegerField(default=0)),
-                ('deleted', models.PositiveIntegerField(default=0)),
-                ('cancelled', models.PositiveIntegerField(default=0)),
-                ('held', models.PositiveIntegerField(default=0)),
-                ('error', models.TextField(blank=True)),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                (
+                    "trigger",
+                    models.CharField(
+                        choices=[
+                            ("schedule", "Schedule"),
+                            ("command", "Command"),
+                            ("interval", "Interval"),
+                            ("bell", "Bell"),
+                            ("person", "Person"),
+                        ],
+                        max_length=16,
+                    ),
+                ),
+                ("started_at", models.DateTimeField()),
+                ("completed_at", models.DateTimeField(blank=True, null=True)),
+                ("lock_acquired", models.BooleanField(default=True)),
+                ("paused", models.BooleanField(default=False)),
+                ("presets_total", models.PositiveIntegerField(default=0)),
+                ("presets_reconciled", models.PositiveIntegerField(default=0)),
+                ("presets_failed", models.PositiveIntegerField(default=0)),
+                ("created", models.PositiveIntegerField(default=0)),
+                ("deleted", models.PositiveIntegerField(default=0)),
+                ("cancelled", models.PositiveIntegerField(default=0)),
+                ("held", models.PositiveIntegerField(default=0)),
+                ("error", models.TextField(blank=True)),
             ],
             options={
-                'ordering': ('-started_at', '-id'),
-                'indexes': [models.Index(fields=['-started_at'], name='run_newest'), models.Index(fields=['-completed_at'], name='run_heartbeat')],
-                'constraints': [models.CheckConstraint(condition=models.Q(('trigger__in', ['schedule', 'command', 'interval', 'bell', 'person'])), name='run_trigger_known')],
+                "ordering": ("-started_at", "-id"),
+                "indexes": [
+                    models.Index(fields=["-started_at"], name="run_newest"),
+                    models.Index(fields=["-completed_at"], name="run_heartbeat"),
+                ],
+                "constraints": [
+                    models.CheckConstraint(
+                        condition=models.Q(
+                            ("trigger__in", ["schedule", "command", "interval", "bell", "person"])
+                        ),
+                        name="run_trigger_known",
+                    )
+                ],
             },
         ),
         migrations.CreateModel(
-            name='Claim',
+            name="Claim",
             fields=[
-                ('id', models.UUIDField(default=uuid.uuid4, editable=False, primary_key=True, serialize=False)),
-                ('outcome', models.CharField(choices=[('warm', 'Warm'), ('cold', 'Cold')], max_length=8)),
-                ('reason', models.CharField(choices=[('warm', 'A ready workspace was handed over'), ('no_preset_match', 'No preset matches these parameters'), ('no_pool', 'The preset keeps no pool'), ('pool_empty', 'The pool was empty'), ('not_ready', 'The prebuilt workspaces were still starting up'), ('expired', 'The prebuilt workspaces had expired'), ('lost_race', 'Somebody else took the last one in the same moment'), ('quota', "The owner's quota is used up"), ('paused_and_empty', 'Reconciliation is paused and the pool ran empty'), ('hard_limited', 'The pool stopped after repeated failures'), ('validation_failed', "The preset's parameters do not validate"), ('backing_off', 'The pool waits after a failed build')], max_length=32)),
-                ('created_at', models.DateTimeField(default=django.utils.timezone.now)),
-                ('duration_seconds', models.FloatField(default=0, help_text='How long the request took, up to its commit.')),
-                ('preset', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='claims', to='templates_app.preset')),
-                ('template', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='claims', to='templates_app.template')),
-                ('user', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='claims', to=settings.AUTH_USER_MODEL)),
-                ('workspace', models.OneToOneField(on_delete=django.db.models.deletion.PROTECT, related_name='claim', to='workspaces.workspace')),
+                (
+                    "id",
+                    models.UUIDField(
+                        default=uuid.uuid4, editable=False, primary_key=True, serialize=False
+                    ),
+                ),
+                (
+                    "outcome",
+                    models.CharField(choices=[("warm", "Warm"), ("cold", "Cold")], max_length=8),
+                ),
+                (
+                    "reason",
+                    models.CharField(
+                        choices=[
+                            ("warm", "A ready workspace was handed over"),
+                            ("no_preset_match", "No preset matches these parameters"),
+                            ("no_pool", "The preset keeps no pool"),
+                            ("pool_empty", "The pool was empty"),
+                            ("not_ready", "The prebuilt workspaces were still starting up"),
+                            ("expired", "The prebuilt workspaces had expired"),
+                            ("lost_race", "Somebody else took the last one in the same moment"),
+                            ("quota", "The owner's quota is used up"),
+                            ("paused_and_empty", "Reconciliation is paused and the pool ran empty"),
+                            ("hard_limited", "The pool stopped after repeated failures"),
+                            ("validation_failed", "The preset's parameters do not validate"),
+                            ("backing_off", "The pool waits after a failed build"),
+                        ],
+                        max_length=32,
+                    ),
+                ),
+                ("created_at", models.DateTimeField(default=django.utils.timezone.now)),
+                (
+                    "duration_seconds",
+                    models.FloatField(
+                        default=0, help_text="How long the request took, up to its commit."
+                    ),
+                ),
+                (
+                    "preset",
+                    models.ForeignKey(
+                        blank=True,
+                        null=True,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="claims",
+                        to="templates_app.preset",
+                    ),
+                ),
+                (
+                    "template",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="claims",
+                        to="templates_app.template",
+                    ),
+                ),
+                (
+                    "user",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="claims",
+                        to=settings.AUTH_USER_MODEL,
+                    ),
+                ),
+                (
+                    "workspace",
+                    models.OneToOneField(
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="claim",
+                        to="workspaces.workspace",
+                    ),
+                ),
             ],
             options={
-                'ordering': ('-created_at',),
-                'indexes': [models.Index(fields=['preset', '-created_at'], name='claim_by_preset')],
-                'constraints': [models.CheckConstraint(condition=models.Q(('outcome__in', ['warm', 'cold'])), name='claim_outcome_known'), models.CheckConstraint(condition=models.Q(('reason__in', ['warm', 'no_preset_match', 'no_pool', 'pool_empty', 'not_ready', 'expired', 'lost_race', 'quota', 'paused_and_empty', 'hard_limited', 'validation_failed', 'backing_off'])), name='claim_reason_known'), models.CheckConstraint(condition=models.Q(models.Q(('outcome', 'warm'), ('reason', 'warm')), models.Q(('outcome', 'cold'), models.Q(('reason', 'warm'), _negated=True)), _connector='OR'), name='claim_warm_has_its_reason')],
+                "ordering": ("-created_at",),
+                "indexes": [models.Index(fields=["preset", "-created_at"], name="claim_by_preset")],
+                "constraints": [
+                    models.CheckConstraint(
+                        condition=models.Q(("outcome__in", ["warm", "cold"])),
+                        name="claim_outcome_known",
+                    ),
+                    models.CheckConstraint(
+                        condition=models.Q(
+                            (
+                                "reason__in",
+                                [
+                                    "warm",
+                                    "no_preset_match",
+                                    "no_pool",
+                                    "pool_empty",
+                                    "not_ready",
+                                    "expired",
+                                    "lost_race",
+                                    "quota",
+                                    "paused_and_empty",
+                                    "hard_limited",
+                                    "validation_failed",
+                                    "backing_off",
+                                ],
+                            )
+                        ),
+                        name="claim_reason_known",
+                    ),
+                    models.CheckConstraint(
+                        condition=models.Q(
+                            models.Q(("outcome", "warm"), ("reason", "warm")),
+                            models.Q(
+                                ("outcome", "cold"), models.Q(("reason", "warm"), _negated=True)
+                            ),
+                            _connector="OR",
+                        ),
+                        name="claim_warm_has_its_reason",
+                    ),
+                ],
             },
         ),
         migrations.CreateModel(
-            name='PrebuildsSettings',
+            name="PrebuildsSettings",
             fields=[
-                ('id', models.PositiveSmallIntegerField(default=1, editable=False, primary_key=True, serialize=False)),
-                ('reconciliation_paused', models.BooleanField(default=False)),
-                ('paused_at', models.DateTimeField(blank=True, null=True)),
-                ('paused_until', models.DateTimeField(blank=True, null=True)),
-                ('pause_reason', models.TextField(blank=True)),
-                ('paused_by', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='+', to=settings.AUTH_USER_MODEL)),
+                (
+                    "id",
+                    models.PositiveSmallIntegerField(
+                        default=1, editable=False, primary_key=True, serialize=False
+                    ),
+                ),
+                ("reconciliation_paused", models.BooleanField(default=False)),
+                ("paused_at", models.DateTimeField(blank=True, null=True)),
+                ("paused_until", models.DateTimeField(blank=True, null=True)),
+                ("pause_reason", models.TextField(blank=True)),
+                (
+                    "paused_by",
+                    models.ForeignKey(
+                        blank=True,
+                        null=True,
+                        on_delete=django.db.models.deletion.SET_NULL,
+                        related_name="+",
+                        to=settings.AUTH_USER_MODEL,
+                    ),
+                ),
             ],
             options={
-                'verbose_name_plural': 'prebuilds settings',
-                'constraints': [models.CheckConstraint(condition=models.Q(('id', 1)), name='settings_one_row'), models.CheckConstraint(condition=models.Q(('reconciliation_paused', False), ('paused_at__isnull', False), _connector='OR'), name='settings_pause_has_its_time')],
+                "verbose_name_plural": "prebuilds settings",
+                "constraints": [
+                    models.CheckConstraint(condition=models.Q(("id", 1)), name="settings_one_row"),
+                    models.CheckConstraint(
+                        condition=models.Q(
+                            ("reconciliation_paused", False),
+                            ("paused_at__isnull", False),
+                            _connector="OR",
+                        ),
+                        name="settings_pause_has_its_time",
+                    ),
+                ],
             },
         ),
         migrations.CreateModel(
-            name='ReconcileDecision',
+            name="ReconcileDecision",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('state', models.JSONField(help_text='The counts the decision was made from.')),
-                ('actions', models.JSONField(help_text='What was done or withheld, each with its reason.')),
-                ('error', models.TextField(blank=True)),
-                ('preset', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='decisions', to='templates_app.preset')),
-                ('run', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='decisions', to='prebuilds.reconcilerun')),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                ("state", models.JSONField(help_text="The counts the decision was made from.")),
+                (
+                    "actions",
+                    models.JSONField(help_text="What was done or withheld, each with its reason."),
+                ),
+                ("error", models.TextField(blank=True)),
+                (
+                    "preset",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="decisions",
+                        to="templates_app.preset",
+                    ),
+                ),
+                (
+                    "run",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="decisions",
+                        to="prebuilds.reconcilerun",
+                    ),
+                ),
             ],
             options={
-                'ordering': ('-run_id', 'id'),
-                'constraints': [models.UniqueConstraint(fields=('run', 'preset'), name='decision_unique')],
+                "ordering": ("-run_id", "id"),
+                "constraints": [
+                    models.UniqueConstraint(fields=("run", "preset"), name="decision_unique")
+                ],
             },
         ),
     ]

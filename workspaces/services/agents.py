@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from hashlib import sha256
+from typing import Any
 from uuid import UUID
 
 from django.db import transaction
@@ -17,7 +18,14 @@ from accounts.system import PREBUILDS_USER_ID
 from workspaces import locks
 from workspaces.enums import JobStatus, LifecycleState, Stage
 from workspaces.errors import UnknownAgentToken
-from workspaces.models import Agent, AgentLog, Workspace, WorkspaceBuild, WorkspaceResource
+from workspaces.models import (
+    Agent,
+    AgentLog,
+    BuildParameter,
+    Workspace,
+    WorkspaceBuild,
+    WorkspaceResource,
+)
 from workspaces.protocol import LOG_TOTAL_LIMIT, LogLine, ResourceReport, fit_log
 
 
@@ -63,6 +71,29 @@ def authenticate(token: str) -> Agent:
     if agent is None:
         raise UnknownAgentToken
     return agent
+
+
+def manifest_of(agent: Agent) -> dict[str, Any]:
+    """Return what an agent needs to know: whom it works for, and what to run."""
+    build = agent.resource.build
+    workspace, version = build.workspace, build.template_version
+    newest = workspace.latest_build_id or build.pk
+    parameters = BuildParameter.objects.filter(build_id=newest).values_list("name", "value")
+    return {
+        "agent_id": str(agent.pk),
+        "agent_name": agent.name,
+        "workspace_id": str(workspace.pk),
+        "workspace_name": workspace.name,
+        "template_name": workspace.template.name,
+        "owner_id": str(workspace.owner_id),
+        "owner_name": workspace.owner.username,
+        "owner_is_system": workspace.is_prebuild,
+        "build_id": str(build.pk),
+        "startup_script": version.startup_script,
+        "startup_timeout_seconds": version.startup_timeout_seconds,
+        "parameters": dict(parameters),
+        "environment": {},
+    }
 
 
 def record_resources(

@@ -93,7 +93,7 @@ def create_build(
         values = _values_of(previous)
         if transition == Transition.START:
             values = resolve_values(version, given or {}, previous=values)
-        build = append_build(
+        return append_build(
             BuildRequest(
                 workspace=workspace,
                 build_number=previous.build_number + 1,
@@ -109,7 +109,6 @@ def create_build(
             ),
             now=now,
         )
-    return build
 
 
 def append_build(request: BuildRequest, *, now: datetime) -> WorkspaceBuild:

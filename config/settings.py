@@ -1,0 +1,226 @@
+"""Everything that differs between machines, read once. See the README for the list of variables.
+
+Together with config.env the only reader of the environment; a bad value refuses to start.
+"""
+
+import os
+import sys
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+from csp.constants import NONE, SELF
+
+from config.database import databases
+from config.env import Environment
+from config.secret_key import find_secret_key
+
+_env = Environment(os.environ)
+
+BASE_DIR = Path(__file__).resolve().parent.parent
+
+# --- ours ------------------------------------------------------------------------------------
+DEBUG = _env.bool("PREBUILDS_DEBUG")
+PREBUILDS_PORT = _env.int("PREBUILDS_PORT", 8000, low=1, high=65535)
+PREBUILDS_ACCESS_URL = _env.url("PREBUILDS_ACCESS_URL", f"http://127.0.0.1:{PREBUILDS_PORT}")
+PREBUILDS_DATA_DIR = Path(_env.string("PREBUILDS_DATA_DIR", str(BASE_DIR / ".data"))).absolute()
+PREBUILDS_WORKSPACES_DIR = Path(
+    _env.string("PREBUILDS_WORKSPACES_DIR", str(PREBUILDS_DATA_DIR / "workspaces"))
+).absolute()
+PREBUILDS_PROVISIONER_CONCURRENCY = _env.int(
+    "PREBUILDS_PROVISIONER_CONCURRENCY", 4, low=1, high=100
+)
+PREBUILDS_RECONCILIATION_INTERVAL = _env.duration(
+    "PREBUILDS_RECONCILIATION_INTERVAL", timedelta(seconds=60), low=timedelta(seconds=1)
+)
+PREBUILDS_BACKOFF_INTERVAL = _env.duration("PREBUILDS_BACKOFF_INTERVAL", timedelta(seconds=60))
+PREBUILDS_BACKOFF_LOOKBACK = _env.duration("PREBUILDS_BACKOFF_LOOKBACK", timedelta(hours=1))
+PREBUILDS_FAILURE_HARD_LIMIT = _env.int("PREBUILDS_FAILURE_HARD_LIMIT", 3)
+PREBUILDS_MAX_IN_FLIGHT = _env.int("PREBUILDS_MAX_IN_FLIGHT", 50)
+PREBUILDS_READY_TIMEOUT = _env.duration(
+    "PREBUILDS_READY_TIMEOUT", timedelta(minutes=30), low=timedelta(seconds=1)
+)
+PREBUILDS_FAILED_RETENTION = _env.duration("PREBUILDS_FAILED_RETENTION", timedelta(hours=24))
+PREBUILDS_METRICS_NAMESPACE = _env.identifier("PREBUILDS_METRICS_NAMESPACE", "coderd")
+PREBUILDS_DATABASE_POOL_SIZE = _env.int("PREBUILDS_DATABASE_POOL_SIZE", 10, high=1000)
+_LOG_LEVEL = _env.choice("PREBUILDS_LOG_LEVEL", "INFO", ("DEBUG", "INFO", "WARNING", "ERROR"))
+
+# --- Django ----------------------------------------------------------------------------------
+_GIVEN_KEY = _env.string("PREBUILDS_SECRET_KEY")
+_ACCESS = urlsplit(PREBUILDS_ACCESS_URL)
+ALLOWED_HOSTS = _env.list(
+    "PREBUILDS_ALLOWED_HOSTS", ("127.0.0.1", "localhost", "[::1]", str(_ACCESS.hostname))
+)
+ROOT_URLCONF = "config.urls"
+ASGI_APPLICATION = "config.asgi.application"
+WSGI_APPLICATION = "config.wsgi.application"
+AUTH_USER_MODEL = "accounts.User"
+# Usernames are unique among live rows whatever their case: an index, not a field option.
+SILENCED_SYSTEM_CHECKS = ["auth.E003", "auth.W004"]
+LOGIN_URL = "/sign-in/"
+LOGIN_REDIRECT_URL = "/"
+LOGOUT_REDIRECT_URL = LOGIN_URL
+DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+LANGUAGE_CODE = "en"
+USE_TZ = True
+TIME_ZONE = "UTC"
+
+INSTALLED_APPS = [
+    "django.contrib.admin",
+    "django.contrib.auth",
+    "django.contrib.contenttypes",
+    "django.contrib.sessions",
+    "django.contrib.messages",
+    "django.contrib.humanize",
+    "django.contrib.postgres",
+    "django.contrib.staticfiles",
+    "rest_framework",
+    "django_q",
+    "django_htmx",
+    "template_partials",
+    "csp",
+    "django_prometheus",
+    "accounts",
+    "templates_app",
+    "workspaces",
+    "prebuilds",
+]
+
+MIDDLEWARE = [
+    "django_prometheus.middleware.PrometheusBeforeMiddleware",
+    "django.middleware.security.SecurityMiddleware",
+    "whitenoise.middleware.WhiteNoiseMiddleware",
+    "csp.middleware.CSPMiddleware",
+    "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.middleware.common.CommonMiddleware",
+    "django.middleware.csrf.CsrfViewMiddleware",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "django.contrib.messages.middleware.MessageMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
+    "django_htmx.middleware.HtmxMiddleware",
+    "django_prometheus.middleware.PrometheusAfterMiddleware",
+]
+
+TEMPLATES = [
+    {
+        "BACKEND": "django.template.backends.django.DjangoTemplates",
+        # One folder per page holds its view and its templates: "pools/page.html".
+        "DIRS": [BASE_DIR / "prebuilds" / "dashboard"],
+        "APP_DIRS": True,
+        "OPTIONS": {
+            "context_processors": [
+                "django.template.context_processors.request",
+                "django.contrib.auth.context_processors.auth",
+                "django.contrib.messages.context_processors.messages",
+            ],
+        },
+    },
+]
+
+DATABASES = databases(
+    _env.string("DATABASE_URL"),
+    PREBUILDS_DATA_DIR,
+    sys.argv,
+    PREBUILDS_DATABASE_POOL_SIZE,
+)
+
+AUTH_PASSWORD_VALIDATORS = [
+    {"NAME": f"django.contrib.auth.password_validation.{name}"}
+    for name in (
+        "UserAttributeSimilarityValidator",
+        "MinimumLengthValidator",
+        "CommonPasswordValidator",
+        "NumericPasswordValidator",
+    )
+]
+
+STATIC_URL = "/static/"
+STATIC_ROOT = PREBUILDS_DATA_DIR / "static"
+STATICFILES_DIRS = [BASE_DIR / "static"]
+_STATIC_STORAGE = (
+    "django.contrib.staticfiles.storage.StaticFilesStorage"
+    if DEBUG
+    else "whitenoise.storage.CompressedManifestStaticFilesStorage"
+)
+STORAGES: dict[str, dict[str, Any]] = {
+    "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
+    "staticfiles": {"BACKEND": _STATIC_STORAGE},
+}
+WHITENOISE_USE_FINDERS = DEBUG
+WHITENOISE_AUTOREFRESH = DEBUG
+
+# --- security --------------------------------------------------------------------------------
+CONTENT_SECURITY_POLICY = {
+    "DIRECTIVES": {
+        "default-src": [SELF],
+        "script-src": [SELF],
+        "style-src": [SELF],
+        "img-src": [SELF, "data:"],
+        "connect-src": [SELF],
+        "frame-ancestors": [NONE],
+        "base-uri": [SELF],
+        "form-action": [SELF],
+        "object-src": [NONE],
+    },
+}
+_HTTPS = not (DEBUG or _env.bool("PREBUILDS_INSECURE_HTTP"))
+SESSION_COOKIE_SECURE = _HTTPS
+SESSION_COOKIE_HTTPONLY = True
+CSRF_COOKIE_SECURE = _HTTPS
+CSRF_TRUSTED_ORIGINS = [f"{_ACCESS.scheme}://{_ACCESS.netloc}"]
+SECURE_SSL_REDIRECT = _HTTPS
+# TLS usually ends at a proxy in front of uvicorn, which sets this header itself.
+SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if _HTTPS else None
+SECURE_HSTS_SECONDS = 365 * 24 * 3600 if _HTTPS else 0
+SECURE_REFERRER_POLICY = "same-origin"
+X_FRAME_OPTIONS = "DENY"
+
+# --- libraries -------------------------------------------------------------------------------
+PROMETHEUS_EXPORT_MIGRATIONS = False  # it would open a connection while starting
+
+REST_FRAMEWORK = {
+    "DEFAULT_AUTHENTICATION_CLASSES": [
+        "prebuilds.api.authentication.TokenAuthentication",
+        "rest_framework.authentication.SessionAuthentication",
+    ],
+    "DEFAULT_PERMISSION_CLASSES": ["rest_framework.permissions.IsAuthenticated"],
+    "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
+    "DEFAULT_PARSER_CLASSES": ["rest_framework.parsers.JSONParser"],
+    "EXCEPTION_HANDLER": "prebuilds.api.errors.answer_error",
+    "UNAUTHENTICATED_USER": None,
+}
+
+Q_CLUSTER = {
+    "name": "prebuilds",  # also the signing salt: never rename with tasks queued
+    "orm": "default",
+    "workers": 2,  # tick + housekeeping
+    "queue_limit": 1,  # gotcha 3
+    "bulk": 1,
+    "timeout": 50,  # shorter than one interval, integer
+    "retry": 300,  # > 50 * (1 + ceil((1+1)/2)) = 100, with slack
+    "max_attempts": 1,
+    "ack_failures": True,  # the next tick is the retry
+    "catch_up": False,
+    "poll": 1.0,
+    "save_limit": 50,
+    "recycle": 500,  # give memory back
+    "max_rss": 300_000,  # kB per worker, checked only between tasks
+    "guard_cycle": 0.5,  # do not touch
+}
+
+LOGGING = {
+    "version": 1,
+    "disable_existing_loggers": False,
+    "formatters": {"console": {"()": "config.logs.ConsoleFormatter"}},
+    "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "console"}},
+    "root": {"handlers": ["console"], "level": _LOG_LEVEL},
+    "loggers": {
+        "django": {"handlers": [], "level": "INFO", "propagate": True},
+        "django.server": {"handlers": [], "level": "INFO", "propagate": True},
+        "django-q": {"handlers": [], "level": "WARNING", "propagate": True},
+    },
+}
+
+_env.refuse_unknown()
+SECRET_KEY = find_secret_key(_GIVEN_KEY, DEBUG, PREBUILDS_DATA_DIR)

@@ -1,0 +1,51 @@
+"""What past attempts say about the next one: backoff, probe, hard limit (semantics.md 8 and 9)."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from prebuilds.core.policy import Policy
+from prebuilds.core.snapshot import Attempt, PresetSnapshot
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Backoff:
+    """Creating waits until after `until`, because of `failures` recent failed attempts."""
+
+    until: datetime
+    failures: int
+
+
+def window_size(preset: PresetSnapshot) -> int:
+    """Return how many of the newest attempts count for backoff: the largest configured count."""
+    scheduled = (schedule.desired_instances for schedule in preset.schedules)
+    return max(1, preset.desired_instances, *scheduled)
+
+
+def newest_first(attempts: Sequence[Attempt]) -> list[Attempt]:
+    """Return attempts in the order they were made, newest first."""
+    return sorted(attempts, key=lambda attempt: attempt.created_at, reverse=True)
+
+
+def find_backoff(preset: PresetSnapshot, policy: Policy, now: datetime) -> Backoff | None:
+    """Return the backoff a preset is in at this instant; None when it may try (semantics.md 8)."""
+    window = newest_first(preset.attempts)[: window_size(preset)]
+    failed = [attempt.finished_at for attempt in window if attempt.failed]
+    recent = [at for at in failed if now - at <= policy.backoff_lookback]
+    if not recent:
+        return None
+    until = max(failed) + len(recent) * policy.backoff_interval
+    return Backoff(until=until, failures=len(recent)) if now <= until else None
+
+
+def is_probing(preset: PresetSnapshot) -> bool:
+    """Return whether the newest attempt failed, so that one creation must succeed first."""
+    newest = newest_first(preset.attempts)[:1]
+    return bool(newest) and newest[0].failed
+
+
+def is_hard_limited(preset: PresetSnapshot, policy: Policy) -> bool:
+    """Return whether the newest `failure_hard_limit` attempts exist and all failed."""
+    limit = policy.failure_hard_limit
+    newest = newest_first(preset.attempts)[:limit]
+    return limit > 0 and len(newest) == limit and all(attempt.failed for attempt in newest)

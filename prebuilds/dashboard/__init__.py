@@ -1,0 +1,1 @@
+"""Pages for people: one folder per page, each with its view and its templates."""

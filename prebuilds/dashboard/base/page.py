@@ -1,0 +1,53 @@
+"""Render a page with what the layout around it needs: who is signed in, where they are, what is on."""
+
+import tomllib
+from collections.abc import Mapping
+from functools import cache
+from typing import Any
+
+from django.conf import settings
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import render
+from django.utils import timezone
+
+from accounts import policy
+from prebuilds.dashboard.base.access import current_user
+
+
+def render_page(
+    request: HttpRequest,
+    template: str,
+    context: Mapping[str, Any],
+    *,
+    section: str,
+    status: int = 200,
+) -> HttpResponse:
+    """Render a whole page; `section` names the entry of the navigation that is lit."""
+    viewer = current_user(request)
+    layout = {
+        "section": section,
+        "viewer": viewer,
+        "may_use_admin": policy.can(viewer, "update", "template"),
+        "product_version": product_version(),
+        "loaded_at": timezone.now(),
+    }
+    return _never_stored(render(request, template, {**layout, **context}, status=status))
+
+
+def render_fragment(
+    request: HttpRequest, template: str, context: Mapping[str, Any]
+) -> HttpResponse:
+    """Render a part of a page, named as "page.html#part"."""
+    return _never_stored(render(request, template, dict(context)))
+
+
+@cache
+def product_version() -> str:
+    """Return the version this checkout calls itself."""
+    text = (settings.BASE_DIR / "pyproject.toml").read_text()
+    return str(tomllib.loads(text)["project"]["version"])
+
+
+def _never_stored(response: HttpResponse) -> HttpResponse:
+    response["Cache-Control"] = "no-store"
+    return response

@@ -1,0 +1,1 @@
+"""Streams that tell a page which of its fragments is stale."""

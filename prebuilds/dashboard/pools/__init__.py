@@ -1,0 +1,1 @@
+"""The start page: every pool, how warm it is, and why not."""

@@ -1,0 +1,112 @@
+"""Every statement of this package that takes a lock. Rows: preset, then workspace.
+
+The reconcile lock is an advisory lock of a transaction on the alias `snapshot`; the row locks
+are taken on `default`, in the transaction of the effect they guard.
+"""
+
+from collections.abc import Collection, Iterator
+from contextlib import contextmanager
+from datetime import datetime
+from typing import Final
+from uuid import UUID
+
+from django.db import connection, connections, transaction
+from django.db.models import QuerySet
+
+from accounts.system import PREBUILDS_USER_ID
+from templates_app.models import Preset
+from workspaces.models import Workspace
+
+SNAPSHOT_ALIAS: Final = "snapshot"
+RECONCILE_LOCK_KEY: Final = 0x70726562_75696C64  # "prebuild"
+
+LOCK_CLAIMABLE_PREBUILD: Final = """
+SELECT workspace.id
+  FROM workspaces_workspace AS workspace
+  JOIN workspaces_workspacebuild AS build ON build.id = workspace.latest_build_id
+  JOIN workspaces_provisionerjob AS job ON job.id = build.job_id
+  JOIN templates_app_preset AS preset ON preset.id = build.preset_id
+ WHERE workspace.template_id = %(template)s
+   AND workspace.owner_id = %(prebuilds)s
+   AND workspace.deleted_at IS NULL
+   AND build.preset_id = %(preset)s
+   AND build.template_version_id = preset.version_id
+   AND build.transition = 'start'
+   AND job.status = 'succeeded'
+   AND (preset.last_invalidated_at IS NULL
+        OR workspace.created_at >= preset.last_invalidated_at)
+   AND (coalesce(preset.ttl_seconds, 0) = 0
+        OR workspace.created_at >= %(now)s - make_interval(secs => preset.ttl_seconds))
+   AND EXISTS (
+       SELECT FROM workspaces_agent AS agent
+         JOIN workspaces_workspaceresource AS resource ON resource.id = agent.resource_id
+        WHERE resource.build_id = build.id)
+   AND NOT EXISTS (
+       SELECT FROM workspaces_agent AS agent
+         JOIN workspaces_workspaceresource AS resource ON resource.id = agent.resource_id
+        WHERE resource.build_id = build.id AND agent.lifecycle_state <> 'ready')
+ ORDER BY workspace.created_at, workspace.id
+ LIMIT 1
+   FOR UPDATE OF workspace SKIP LOCKED
+"""
+
+
+@contextmanager
+def try_reconcile_lock() -> Iterator[bool]:
+    """Hold the reconcile lock for the length of the block, if nobody else does.
+
+    Yields whether it was acquired. It lives in a REPEATABLE READ, READ ONLY transaction on its
+    own connection: everything the cycle reads there is one instant, and everything it writes
+    elsewhere commits on its own. When the connection dies, so does the lock.
+    """
+    with transaction.atomic(using=SNAPSHOT_ALIAS):
+        with connections[SNAPSHOT_ALIAS].cursor() as cursor:
+            cursor.execute("SELECT pg_try_advisory_xact_lock(%s)", [RECONCILE_LOCK_KEY])
+            row = cursor.fetchone()
+        yield bool(row and row[0])
+
+
+def lock_claimable_prebuild(*, template_id: UUID, preset_id: UUID, now: datetime) -> UUID | None:
+    """Lock the oldest prebuild of a preset that may be claimed now, and return its id.
+
+    Prebuilds that another claim or a deletion is just taking are skipped, never waited for, so
+    two claims never get the same one (semantics.md 14). None when nothing is eligible.
+    """
+    parameters = {
+        "prebuilds": PREBUILDS_USER_ID,
+        "template": template_id,
+        "preset": preset_id,
+        "now": now,
+    }
+    with connection.cursor() as cursor:
+        cursor.execute(LOCK_CLAIMABLE_PREBUILD, parameters)
+        row = cursor.fetchone()
+    return row[0] if row else None
+
+
+def lock_preset(preset_id: UUID) -> Preset:
+    """Lock a preset against another reconciler; Preset.DoesNotExist when missing.
+
+    `no_key` lets workspaces that refer to the preset be claimed meanwhile.
+    """
+    presets: QuerySet[Preset] = Preset.objects.select_for_update(of=("self",), no_key=True)
+    return presets.select_related("version__template").get(pk=preset_id)
+
+
+def lock_deletable(workspace_ids: Collection[UUID]) -> list[Workspace]:
+    """Lock the live ones of these workspaces that nobody is claiming just now.
+
+    In the order of their ids, each with its latest build, version and job. A row that somebody
+    else holds is skipped: it is being claimed or changed, and the next cycle looks again.
+    """
+    return list(
+        Workspace.objects.select_for_update(of=("self",), skip_locked=True)
+        .select_related("latest_build__template_version", "latest_build__job")
+        .filter(pk__in=workspace_ids, deleted_at__isnull=True)
+        .order_by("pk")
+    )
+
+
+def lock_cancellable(workspace_id: UUID) -> Workspace | None:
+    """Lock a prebuild whose pending start is to be cancelled; None when it is gone or busy."""
+    return next(iter(lock_deletable([workspace_id])), None)

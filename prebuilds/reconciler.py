@@ -1,0 +1,201 @@
+"""THE CYCLE: lock, paused?, membership, observe, decide, admit, act, record (semantics.md 11).
+
+One cycle runs at a time, whoever starts it; it never waits for builds. It knows nothing of
+claims: the two meet at the row lock.
+"""
+
+import logging
+import threading
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict, dataclass, field
+from datetime import datetime, timedelta
+from typing import Any, Final
+
+from django.conf import settings
+from django.db import connection, transaction
+
+from accounts import services as account_services
+from prebuilds import execution, locks, observation
+from prebuilds.core.actions import Decision
+from prebuilds.core.decisions import decide
+from prebuilds.core.policy import Policy
+from prebuilds.core.snapshot import PresetSnapshot, Snapshot
+from prebuilds.core.state import State
+from prebuilds.models import ReconcileDecision, ReconcileRun, Trigger
+
+logger = logging.getLogger(__name__)
+
+MAX_WORKERS: Final = 5
+KEEP_RUNS: Final = timedelta(days=7)
+
+Clock = Callable[[], datetime]
+Selection = Callable[[PresetSnapshot], bool]
+
+
+def every_preset(preset: PresetSnapshot) -> bool:
+    """Select all presets."""
+    return True
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Executed:
+    """A decision and what became of it."""
+
+    decision: Decision
+    outcome: execution.Outcome
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Cycle:
+    """What one cycle saw and did. Without the lock, or paused, it did nothing."""
+
+    lock_acquired: bool
+    paused: bool = False
+    presets_total: int = 0
+    decisions: tuple[Decision, ...] = ()
+    executed: tuple[Executed, ...] = field(default=())
+
+    @property
+    def failed(self) -> list[Executed]:
+        """The presets whose execution met an error."""
+        return [one for one in self.executed if one.outcome.error]
+
+    def total(self, count: str) -> int:
+        """Return the sum of one of the outcomes' counts."""
+        return sum(getattr(one.outcome, count) for one in self.executed)
+
+
+def run_cycle(
+    *, trigger: Trigger, policy: Policy, clock: Clock, selected: Selection = every_preset
+) -> Cycle:
+    """Reconcile the selected presets once, and record it.
+
+    Returns at once, having done nothing, when another cycle is on.
+    """
+    started_at = clock()
+    with locks.try_reconcile_lock() as acquired:
+        cycle = _cycle(policy, started_at, selected) if acquired else Cycle(lock_acquired=False)
+    _record(cycle, trigger, started_at, clock())
+    return cycle
+
+
+def plan_cycle(
+    *, policy: Policy, now: datetime, selected: Selection = every_preset
+) -> tuple[Decision, ...]:
+    """Return what a cycle would decide now, and change nothing (`--dry-run`)."""
+    with transaction.atomic(using=locks.SNAPSHOT_ALIAS):
+        decisions = decide(observation.take_snapshot(policy), policy, now)
+    return tuple(one for one in decisions if selected(one.preset))
+
+
+def _cycle(policy: Policy, now: datetime, selected: Selection) -> Cycle:
+    if observation.is_paused(now):
+        return Cycle(lock_acquired=True, paused=True)
+    snapshot = observation.take_snapshot(policy)
+    _ensure_membership(snapshot)
+    decisions = tuple(one for one in decide(snapshot, policy, now) if selected(one.preset))
+    work = [one for one in decisions if one.actions]
+    return Cycle(
+        lock_acquired=True,
+        presets_total=len(snapshot.presets),
+        decisions=decisions,
+        executed=tuple(_execute_all(work, now)),
+    )
+
+
+def _ensure_membership(snapshot: Snapshot) -> None:
+    organizations = {preset.organization_id for preset in snapshot.presets}
+    account_services.ensure_prebuilds_membership(organizations)
+
+
+def _execute_all(work: Sequence[Decision], now: datetime) -> Iterable[Executed]:
+    """Carry out all decisions, in threads when there is enough to do."""
+    workers = min(_worker_limit(), sum(not one.is_noop for one in work))
+    if workers <= 1:
+        return [_execute_one(decision, now) for decision in work]
+    queue, lock = iter(work), threading.Lock()
+    with ThreadPoolExecutor(workers, thread_name_prefix="reconcile") as pool:
+        shares = [pool.submit(_execute_share, queue, lock, now) for _ in range(workers)]
+        return [one for share in shares for one in share.result()]
+
+
+def _execute_share(
+    queue: Iterator[Decision], lock: threading.Lock, now: datetime
+) -> list[Executed]:
+    """Work off decisions until none is left, on one connection of this thread."""
+    done: list[Executed] = []
+    try:
+        while (decision := _next(queue, lock)) is not None:
+            done.append(_execute_one(decision, now))
+    finally:
+        connection.close()
+    return done
+
+
+def _next(queue: Iterator[Decision], lock: threading.Lock) -> Decision | None:
+    with lock:
+        return next(queue, None)
+
+
+def _execute_one(decision: Decision, now: datetime) -> Executed:
+    """Carry out one preset's decision; its error is kept and never stops another."""
+    try:
+        outcome = execution.execute_decision(decision, now=now)
+    except Exception as error:
+        logger.exception(
+            "reconcile preset failed",
+            extra={"preset": str(decision.preset.id), "name_of_preset": decision.preset.label},
+        )
+        outcome = execution.Outcome(error=f"{type(error).__name__}: {error}")
+    return Executed(decision=decision, outcome=outcome)
+
+
+def _worker_limit() -> int:
+    pool_size: int = settings.PREBUILDS_DATABASE_POOL_SIZE
+    return min(max(pool_size // 2, 1), MAX_WORKERS)
+
+
+def _record(cycle: Cycle, trigger: Trigger, started_at: datetime, completed_at: datetime) -> None:
+    """Keep the run, and the decision of every preset where something was done or withheld."""
+    with transaction.atomic():
+        run = ReconcileRun.objects.create(
+            trigger=trigger,
+            started_at=started_at,
+            completed_at=completed_at,
+            lock_acquired=cycle.lock_acquired,
+            paused=cycle.paused,
+            presets_total=cycle.presets_total,
+            presets_reconciled=len(cycle.executed) - len(cycle.failed),
+            presets_failed=len(cycle.failed),
+            created=cycle.total("created"),
+            deleted=cycle.total("deleted"),
+            cancelled=cycle.total("cancelled"),
+            held=cycle.total("held"),
+        )
+        ReconcileDecision.objects.bulk_create(
+            [_decision_row(run, one) for one in cycle.executed], batch_size=1_000
+        )
+
+
+def _decision_row(run: ReconcileRun, executed: Executed) -> ReconcileDecision:
+    return ReconcileDecision(
+        run=run,
+        preset_id=executed.decision.preset.id,
+        state=state_as_json(executed.decision.state),
+        actions=executed.outcome.entries,
+        error=executed.outcome.error,
+    )
+
+
+def state_as_json(state: State) -> dict[str, Any]:
+    """Return a state's numbers by their names, and the schedule that gave the desired one."""
+    facts = asdict(state)
+    facts["schedule"] = state.schedule.expression if state.schedule else None
+    return facts
+
+
+def prune_runs(*, now: datetime) -> int:
+    """Delete runs older than KEEP_RUNS, with their decisions; return how many rows went."""
+    deleted, _ = ReconcileRun.objects.filter(started_at__lt=now - KEEP_RUNS).delete()
+    return deleted

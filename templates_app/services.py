@@ -1,0 +1,218 @@
+"""Change templates: new versions, promotion, presets."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from django.db import transaction
+
+from accounts.models import Organization, User
+from templates_app import parameters, schedules, selectors
+from templates_app.enums import PrebuildStatus
+from templates_app.errors import InvalidPreset, VersionNotOfTemplate
+from templates_app.models import (
+    ParameterDefinition,
+    Preset,
+    PresetParameter,
+    PresetSchedule,
+    Template,
+    TemplateVersion,
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PresetSpec:
+    """A preset to be made with a version. `schedules` are (expression, desired) pairs."""
+
+    name: str
+    description: str = ""
+    icon: str = ""
+    is_default: bool = False
+    parameters: Mapping[str, str] = field(default_factory=dict)
+    desired_instances: int | None = None
+    ttl_seconds: int | None = None
+    scheduling_timezone: str = "UTC"
+    schedules: Sequence[tuple[str, int]] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VersionSpec:
+    """A version to be made. `definitions` are pure parameter definitions, in order."""
+
+    name: str
+    message: str = ""
+    source_files: Mapping[str, str] = field(default_factory=dict)
+    startup_script: str = ""
+    startup_timeout_seconds: int = 600
+    tags: Mapping[str, str] = field(default_factory=dict)
+    daily_cost: int = 0
+    definitions: Sequence[parameters.ParameterDefinition] = ()
+    presets: Sequence[PresetSpec] = ()
+
+
+def create_template(
+    *, organization: Organization, name: str, created_by: User, version: VersionSpec, **fields: Any
+) -> Template:
+    """Create a template with its first version, which becomes the active one."""
+    with transaction.atomic():
+        template = Template.objects.create(organization=organization, name=name, **fields)
+        first = create_version(template=template, created_by=created_by, spec=version)
+        template.active_version = first
+        template.save(update_fields=["active_version", "updated_at"])
+    return template
+
+
+def create_version(
+    *, template: Template, created_by: User, spec: VersionSpec, check_presets: bool = True
+) -> TemplateVersion:
+    """Add a version with its parameter definitions and presets; it is not promoted.
+
+    Raises InvalidPreset when a preset's settings or values do not fit, unless `check_presets` is
+    off: then the pool will find out.
+    """
+    with transaction.atomic():
+        version = TemplateVersion.objects.create(
+            template=template,
+            created_by=created_by,
+            name=spec.name,
+            message=spec.message,
+            source_files=dict(spec.source_files),
+            startup_script=spec.startup_script,
+            startup_timeout_seconds=spec.startup_timeout_seconds,
+            tags=dict(spec.tags),
+            daily_cost=spec.daily_cost,
+        )
+        ParameterDefinition.objects.bulk_create(
+            _definition_row(version, position, each)
+            for position, each in enumerate(spec.definitions)
+        )
+        for preset in spec.presets:
+            create_preset(version=version, spec=preset, check=check_presets)
+    return version
+
+
+def create_preset(*, version: TemplateVersion, spec: PresetSpec, check: bool = True) -> Preset:
+    """Add a preset to a version. Raises InvalidPreset."""
+    definitions = selectors.definitions_of([version.pk])[version.pk]
+    if check and (problems := preset_problems(spec, definitions)):
+        raise InvalidPreset(problems)
+    with transaction.atomic():
+        preset = Preset.objects.create(
+            version=version,
+            name=spec.name,
+            description=spec.description,
+            icon=spec.icon,
+            is_default=spec.is_default,
+            desired_instances=spec.desired_instances,
+            ttl_seconds=spec.ttl_seconds,
+            scheduling_timezone=spec.scheduling_timezone,
+        )
+        PresetParameter.objects.bulk_create(
+            PresetParameter(preset=preset, name=name, value=value)
+            for name, value in spec.parameters.items()
+        )
+        PresetSchedule.objects.bulk_create(
+            PresetSchedule(
+                preset=preset,
+                position=position,
+                cron_expression=expression,
+                desired_instances=number,
+            )
+            for position, (expression, number) in enumerate(spec.schedules)
+        )
+    return preset
+
+
+def preset_problems(
+    spec: PresetSpec, definitions: Sequence[parameters.ParameterDefinition]
+) -> list[tuple[str, str]]:
+    """Return what is wrong with a preset as (field, detail); nothing when it may be saved."""
+    problems = [
+        ("schedules" if each.index is not None else "scheduling_timezone", each.message)
+        for each in schedules.validate_schedules(
+            zone=spec.scheduling_timezone, expressions=[row[0] for row in spec.schedules]
+        )
+    ]
+    try:
+        parameters.resolve_values(definitions, spec.parameters)
+    except parameters.InvalidParameters as error:
+        problems += [(f"parameters.{each.field}", each.detail) for each in error.problems]
+    return problems
+
+
+def promote_version(*, template_id: UUID, version_id: UUID) -> Template:
+    """Make a version the active one: new workspaces and pools use it from now on.
+
+    Raises VersionNotOfTemplate.
+    """
+    with transaction.atomic():
+        template = Template.objects.get(pk=template_id)
+        if not TemplateVersion.objects.filter(pk=version_id, template=template).exists():
+            raise VersionNotOfTemplate
+        template.active_version_id = version_id
+        template.save(update_fields=["active_version", "updated_at"])
+    return template
+
+
+def mark_validation_failed(*, preset_id: UUID, reason: str, now: datetime) -> bool:
+    """Note that a preset's parameters do not validate (semantics.md 10); False if it was noted."""
+    return bool(
+        Preset.objects.filter(pk=preset_id)
+        .exclude(prebuild_status=PrebuildStatus.VALIDATION_FAILED, status_reason=reason)
+        .update(
+            prebuild_status=PrebuildStatus.VALIDATION_FAILED,
+            status_reason=reason,
+            status_since=now,
+            updated_at=now,
+        )
+    )
+
+
+def set_preset_status(
+    *, preset_id: UUID, before: PrebuildStatus, after: PrebuildStatus, reason: str, now: datetime
+) -> bool:
+    """Change a preset's status if it still is what the decision saw; else False."""
+    return bool(
+        Preset.objects.filter(pk=preset_id, prebuild_status=before).update(
+            prebuild_status=after, status_reason=reason, status_since=now, updated_at=now
+        )
+    )
+
+
+def retry_preset(*, preset_id: UUID, now: datetime) -> None:
+    """Forget past failures: the next cycle tries again ("Retry", semantics.md 9 and 10)."""
+    Preset.objects.filter(pk=preset_id).update(
+        failures_reset_at=now,
+        prebuild_status=PrebuildStatus.HEALTHY,
+        status_reason="",
+        status_since=now,
+        updated_at=now,
+    )
+
+
+def invalidate_presets(*, preset_ids: Sequence[UUID], now: datetime) -> int:
+    """Stamp presets: every prebuild made before is expired at once (semantics.md 5)."""
+    return Preset.objects.filter(pk__in=preset_ids).update(last_invalidated_at=now, updated_at=now)
+
+
+def _definition_row(
+    version: TemplateVersion, position: int, definition: parameters.ParameterDefinition
+) -> ParameterDefinition:
+    return ParameterDefinition(
+        version=version,
+        position=position,
+        name=definition.name,
+        type=definition.type,
+        default=definition.default,
+        required=definition.required,
+        mutable=definition.mutable,
+        ephemeral=definition.ephemeral,
+        options=list(definition.options),
+        validation_regex=definition.validation_regex,
+        validation_error=definition.validation_error,
+        validation_min=definition.validation_min,
+        validation_max=definition.validation_max,
+        validation_monotonic=definition.validation_monotonic,
+    )

@@ -1,0 +1,28 @@
+"""What every test shares: the embedded server ends with the session that used it last."""
+
+import os
+
+import pytest
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_unconfigure(config: pytest.Config) -> None:
+    """Stop the embedded PostgreSQL unless others use it; the last process to end decides."""
+    from django.conf import settings
+
+    if hasattr(config, "workerinput") or "embedded" not in settings.DATABASES["default"]["ENGINE"]:
+        return
+    from config.embedded_postgres.server import stop_if_unused
+
+    stop_if_unused()
+
+
+@pytest.fixture
+def clean_environment() -> dict[str, str]:
+    """An environment for subprocesses without any setting of ours."""
+    return {
+        name: value
+        for name, value in os.environ.items()
+        if not name.startswith("PREBUILDS_")
+        and name not in {"DATABASE_URL", "DJANGO_SETTINGS_MODULE"}
+    }
