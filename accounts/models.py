@@ -98,7 +98,7 @@ class User(AbstractBaseUser):
                 name="user_system_is_the_prebuilds_user",
                 condition=models.Q(is_system=False)
                 | models.Q(id=PREBUILDS_USER_ID, roles=[], is_active=False)
-                & models.Q(password__startswith="!")  # unusable  # noqa: S106,
+                & models.Q(password__startswith="!"),  # noqa: S106  what marks it unusable
             ),
         )
 

@@ -172,52 +172,6 @@ def subject_of(user: User) -> Subject:
 
 
 def can(
-        self,
-        action: Action,
-        resource: Resource,
-        *,
-        organization_id: UUID | None = None,
-        owner_id: UUID | None = None,
-    ) -> bool:
-        """Return whether the table allows it; see the module's `can`."""
-        if not self.user.is_active or self.user.pk == PREBUILDS_USER_ID:
-            return False
-        if any(_allows(SITE.get(role, {}), action, resource) for role in self.user.roles):
-            return True
-        if owner_id == self.user.pk and _allows(OWN, action, resource):
-            return organization_id is None or organization_id in self.organization_roles
-        return self._organization_allows(action, resource, organization_id)
-
-    def _organization_allows(
-        self, action: Action, resource: Resource, organization_id: UUID | None
-    ) -> bool:
-        roles = self.organization_roles.get(organization_id) if organization_id else None
-        if roles is None:
-            return False
-        return _allows(MEMBER, action, resource) or any(
-            _allows(ORGANIZATION.get(role, {}), action, resource) for role in roles
-        )
-
-    def readable_organizations(self, resource: Resource) -> set[UUID] | None:
-        """Return where the person may read the resource; None means everywhere."""
-        if self.can(Action.READ, resource):
-            return None
-        return {
-            organization_id
-            for organization_id in self.organization_roles
-            if self._organization_allows(Action.READ, resource, organization_id)
-        }
-
-
-def subject_of(user: User) -> Subject:
-    """Return the user's subject, made once per user object, so one request asks once."""
-    subject = getattr(user, "_policy_subject", None)
-    if subject is None:
-        subject = user._policy_subject = Subject(user)  # type: ignore[attr-defined]
-    return subject
-
-
-def can(
     user: User,
     action: Action | str,
     resource: Resource | str,

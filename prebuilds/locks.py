@@ -72,7 +72,7 @@ def lock_claimable_prebuild(*, template_id: UUID, preset_id: UUID, now: datetime
     Prebuilds that another claim or a deletion is just taking are skipped, never waited for, so
     two claims never get the same one (semantics.md 14). None when nothing is eligible.
     """
-    parameters = {
+    parameters: dict[str, UUID | datetime] = {
         "prebuilds": PREBUILDS_USER_ID,
         "template": template_id,
         "preset": preset_id,

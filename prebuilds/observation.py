@@ -166,7 +166,7 @@ def take_snapshot(policy: Policy) -> Snapshot:
     if not presets:
         return Snapshot()
     schedules = _schedules(_fetch(SCHEDULES))
-    tries = dict(_fetch(FAILED_DELETIONS))
+    tries: dict[UUID, int] = dict(_fetch(FAILED_DELETIONS))
     members = _sort_members(_fetch(PREBUILDS), tries)
     attempts = _attempts(_fetch(ATTEMPTS, hard_limit=policy.failure_hard_limit))
     nobody = _Members()
@@ -185,10 +185,11 @@ def is_paused(now: datetime) -> bool:
     return row is not None and (row.paused_until is None or now < row.paused_until)
 
 
-def _fetch(sql: str, **parameters: object) -> list[Row]:
+def _fetch(sql: str, **parameters: int) -> list[Row]:
     with connections[SNAPSHOT_ALIAS].cursor() as cursor:
         cursor.execute(sql, {"prebuilds": PREBUILDS_USER_ID, **parameters})
-        return cursor.fetchall()
+        rows: list[Row] = cursor.fetchall()
+    return rows
 
 
 def _sort_members(rows: Iterable[Row], tries: dict[UUID, int]) -> dict[UUID, _Members]:

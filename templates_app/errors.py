@@ -15,7 +15,7 @@ class TemplatesError(Exception):
 
 
 class TemplateNotUsable(TemplatesError):
-    """The template is deleted, deprecated or has no active version, so nothing can be built from it."""
+    """The template is deleted, deprecated or has no active version: nothing can be built."""
 
 
 class VersionNotOfTemplate(TemplatesError):
@@ -31,4 +31,4 @@ class InvalidPreset(TemplatesError):
 
 
 class StalePreset(TemplatesError):
-    """Somebody else changed this preset since you opened it. Load it again and repeat your change."""
+    """Somebody else changed this preset since you opened it. Load it and repeat your change."""

@@ -1,6 +1,7 @@
 """Fetch templates, versions and presets. No writes."""
 
 from collections.abc import Iterable
+from typing import cast
 from uuid import UUID
 
 from templates_app import parameters
@@ -30,7 +31,8 @@ def to_definition(row: ParameterDefinition) -> parameters.ParameterDefinition:
     """Translate a stored definition into the pure one."""
     return parameters.ParameterDefinition(
         name=row.name,
-        type=row.type,  # type: ignore[arg-type]  a constraint keeps it in the vocabulary
+        # A constraint keeps both words in the vocabulary.
+        type=cast("parameters.ParameterType", row.type),
         default=row.default,
         required=row.required,
         mutable=row.mutable,
@@ -40,5 +42,5 @@ def to_definition(row: ParameterDefinition) -> parameters.ParameterDefinition:
         validation_error=row.validation_error,
         validation_min=row.validation_min,
         validation_max=row.validation_max,
-        validation_monotonic=row.validation_monotonic,  # type: ignore[arg-type]
+        validation_monotonic=cast("parameters.Monotonic", row.validation_monotonic),
     )

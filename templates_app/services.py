@@ -53,12 +53,20 @@ class VersionSpec:
 
 
 def create_template(
-    *, organization: Organization, name: str, created_by: User, version: VersionSpec, **fields: Any
+    *,
+    organization: Organization,
+    name: str,
+    created_by: User,
+    version: VersionSpec,
+    check_presets: bool = True,
+    **fields: Any,
 ) -> Template:
     """Create a template with its first version, which becomes the active one."""
     with transaction.atomic():
         template = Template.objects.create(organization=organization, name=name, **fields)
-        first = create_version(template=template, created_by=created_by, spec=version)
+        first = create_version(
+            template=template, created_by=created_by, spec=version, check_presets=check_presets
+        )
         template.active_version = first
         template.save(update_fields=["active_version", "updated_at"])
     return template

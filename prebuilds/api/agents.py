@@ -14,7 +14,8 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from prebuilds.api.authentication import TOKEN_HEADER, AgentAuthentication, IsAgent
+from prebuilds.api.authentication import TOKEN_HEADER, AgentAuthentication
+from prebuilds.api.permissions import IsAgent
 from workspaces.enums import LifecycleState
 from workspaces.errors import UnknownAgentToken
 from workspaces.listening import WORKSPACE_CLAIMED, hub
@@ -44,7 +45,7 @@ class LogLineSerializer(serializers.Serializer[Any]):
 class LogsSerializer(serializers.Serializer[Any]):
     """A batch of lines."""
 
-    logs = LogLineSerializer(many=True, max_length=1_000)
+    logs = serializers.ListField(child=LogLineSerializer(), max_length=1_000)
 
 
 class AgentView(APIView):

@@ -3,9 +3,8 @@
 from typing import Any
 
 from django.utils import timezone
-from rest_framework import authentication, exceptions, permissions
+from rest_framework import authentication, exceptions
 from rest_framework.request import Request
-from rest_framework.views import APIView
 
 from accounts import selectors
 from accounts.errors import InvalidToken
@@ -58,11 +57,3 @@ class AgentAuthentication(authentication.BaseAuthentication):
     def authenticate_header(self, request: Request) -> str:
         """Make a refusal a 401 and not a 403."""
         return "Bearer"
-
-
-class IsAgent(permissions.BasePermission):
-    """Let agents in, and nobody else."""
-
-    def has_permission(self, request: Request, view: APIView) -> bool:
-        """Return whether an agent is calling."""
-        return isinstance(request.auth, Agent)

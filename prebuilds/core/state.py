@@ -75,7 +75,7 @@ def is_invalidated(prebuild: RunningPrebuild, preset: PresetSnapshot) -> bool:
 
 def outlived(prebuild: RunningPrebuild, preset: PresetSnapshot, now: datetime) -> bool:
     """Return whether its age is strictly greater than the TTL."""
-    return bool(preset.ttl) and now - prebuild.created_at > preset.ttl
+    return preset.ttl is not None and now - prebuild.created_at > preset.ttl
 
 
 def find_desired(preset: PresetSnapshot, now: datetime) -> Desired:

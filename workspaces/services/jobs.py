@@ -160,7 +160,8 @@ def release_job(*, job_id: UUID, lease: UUID, now: datetime) -> None:
         if job.canceled_at is not None:
             _leased(job_id, lease, completed_at=now)
         else:
-            _leased(job_id, lease, started_at=None, heartbeat_at=None, daemon=None, lease=None)
+            back = {"started_at": None, "heartbeat_at": None, "daemon": None, "lease": None}
+            _change_leased(job_id, lease, back)
 
 
 def cancel_job(*, job_id: UUID, now: datetime) -> JobStatus:
@@ -194,18 +195,20 @@ def _reap(job_id: UUID, now: datetime) -> bool:
             pk=job_id, completed_at__isnull=True, heartbeat_at__lt=now - LOST_AFTER
         ).update(
             completed_at=now,
-            error=f"The provisioner went silent for {LOST_AFTER.seconds} s, so the build was ended.",
+            error=f"The provisioner was silent for {LOST_AFTER.seconds} s, so the build was ended.",
             error_code=JobErrorCode.PROVISIONER_LOST,
         )
     )
 
 
 def _leased(job_id: UUID, lease: UUID, **changes: Any) -> None:
+    _change_leased(job_id, lease, changes)
+
+
+def _change_leased(job_id: UUID, lease: UUID, changes: Mapping[str, Any]) -> None:
     """Change a job this lease still holds, in one statement; else raise LeaseLost."""
-    changed = ProvisionerJob.objects.filter(
-        pk=job_id, lease=lease, completed_at__isnull=True
-    ).update(**changes)
-    if not changed:
+    held = ProvisionerJob.objects.filter(pk=job_id, lease=lease, completed_at__isnull=True)
+    if not held.update(**changes):
         raise LeaseLost
 
 

@@ -7,11 +7,13 @@ from django.utils import timezone
 from django.views.decorators.http import require_safe
 
 from accounts import policy
-from accounts.models import Organization
+from accounts.models import User
 from prebuilds import selectors
 from prebuilds.dashboard.base.access import current_user, signed_in
 from prebuilds.dashboard.base.page import render_fragment, render_page
-from prebuilds.dashboard.pools.presentation import PoolsPage, present_pools
+from prebuilds.dashboard.pools.presentation import present_pools
+from prebuilds.selectors import PoolsOverview
+from templates_app.models import Template
 
 
 @signed_in
@@ -31,9 +33,21 @@ def table(request: HttpRequest) -> HttpResponse:
 
 def _context(request: HttpRequest) -> dict[str, object]:
     user = current_user(request)
-    overview = selectors.list_pools(now=timezone.now())
+    overview = _readable(selectors.list_pools(now=timezone.now()), user)
     return {
         "pools": present_pools(overview, chosen=request.GET.get("health", "")),
         "may_edit_templates": policy.can(user, "create", "template"),
         "may_read_members": policy.can(user, "read", "workspace"),
     }
+
+
+def _readable(overview: PoolsOverview, user: User) -> PoolsOverview:
+    """Leave out the pools of organizations whose templates the person may not read."""
+    organizations = policy.subject_of(user).readable_organizations(policy.Resource.TEMPLATE)
+    if organizations is None:
+        return overview
+    templates = Template.objects.filter(organization_id__in=organizations)
+    allowed = set(templates.values_list("pk", flat=True))
+    return replace(
+        overview, pools=tuple(pool for pool in overview.pools if pool.template_id in allowed)
+    )

@@ -148,9 +148,13 @@ def _cycle_as_json(cycle: reconciler.Cycle) -> dict[str, Any]:
 
 def _selection(options: dict[str, Any]) -> reconciler.Selection:
     template, preset_id = options["template"], options["preset"]
-    return lambda preset: template in (None, preset.template_name) and preset_id in (
-        None,
-        preset.id,
+    return lambda preset: (
+        template in (None, preset.template_name)
+        and preset_id
+        in (
+            None,
+            preset.id,
+        )
     )
 
 

@@ -1,0 +1,76 @@
+"""manage.py demo: people and templates to try the product with. Safe to repeat."""
+
+from typing import Any
+
+from django.conf import settings
+from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.db import transaction
+
+from accounts.models import Membership, Organization, User
+from prebuilds.management.demo import PASSWORD, PEOPLE, TEMPLATES
+from templates_app.models import Template
+from templates_app.services import create_template
+
+
+class Command(BaseCommand):
+    """manage.py demo."""
+
+    help = "Load the demo: four people and three templates with pools. Safe to repeat."
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        """Declare the options."""
+        parser.add_argument(
+            "--if-empty",
+            action="store_true",
+            help="Do nothing, and say nothing, on a database that holds other data.",
+        )
+        parser.add_argument(
+            "--force", action="store_true", help="Add the demo beside other data all the same."
+        )
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        """Insert what is missing and print the logins."""
+        if _holds_other_data() and not options["force"]:
+            if options["if_empty"]:
+                return
+            raise CommandError(
+                "This database holds other people or templates. Use an empty one, "
+                "or --force to add the demo beside them.",
+                returncode=1,
+            )
+        with transaction.atomic():
+            organization = Organization.objects.get(is_default=True)
+            people = [_ensure_person(organization, *person) for person in PEOPLE]
+            for name, display_name, description, version in TEMPLATES:
+                if not Template.objects.filter(organization=organization, name=name).exists():
+                    create_template(
+                        organization=organization,
+                        name=name,
+                        display_name=display_name,
+                        description=description,
+                        created_by=people[0],
+                        version=version,
+                        check_presets=False,
+                    )
+        self._print_logins()
+
+    def _print_logins(self) -> None:
+        self.stdout.write(f"Demo at {settings.PREBUILDS_ACCESS_URL} (password: {PASSWORD})")
+        for username, name, roles in PEOPLE:
+            self.stdout.write(f"  {username:<6} {name}, {', '.join(roles) or 'member'}")
+
+
+def _holds_other_data() -> bool:
+    strangers = User.objects.exclude(username__in=[username for username, _, _ in PEOPLE])
+    foreign = Template.objects.exclude(name__in=[row[0] for row in TEMPLATES])
+    return strangers.exists() or foreign.exists()
+
+
+def _ensure_person(organization: Organization, username: str, name: str, roles: list[str]) -> User:
+    user = User.objects.filter(username=username).first()
+    if user is None:
+        user = User.objects.create_user(
+            username, PASSWORD, name=name, roles=roles, email=f"{username}@example.invalid"
+        )
+    Membership.objects.get_or_create(organization=organization, user=user)
+    return user

@@ -1,0 +1,143 @@
+"""The demo's content: people, and templates that show every kind of pool.
+
+One template does real work, one fails every time, one has a preset that cannot validate.
+"""
+
+from typing import Final
+
+from templates_app.parameters import ParameterDefinition
+from templates_app.services import PresetSpec, VersionSpec
+
+PASSWORD: Final = "prebuilds-demo"  # noqa: S105  printed on purpose: a demo
+PEOPLE: Final = (
+    ("admin", "Olga Owner", ["owner"]),
+    ("tess", "Tess Templates", ["template-admin"]),
+    ("ana", "Ana Member", []),
+    ("ben", "Ben Member", []),
+)
+
+PROGRAM: Final = '''"""Count words, most frequent first."""
+
+from collections import Counter
+
+
+def count_words(text: str) -> list[tuple[str, int]]:
+    """Return (word, count) pairs; case and punctuation do not matter."""
+    words = (word.strip(".,;:!?").lower() for word in text.split())
+    return Counter(word for word in words if word).most_common()
+'''
+
+PROGRAM_TEST: Final = """import unittest
+
+from words import count_words
+
+
+class CountWords(unittest.TestCase):
+    def test_counts_without_regard_to_case_and_punctuation(self):
+        self.assertEqual(count_words("Warm, warm pool!"), [("warm", 2), ("pool", 1)])
+
+    def test_of_nothing_there_is_nothing(self):
+        self.assertEqual(count_words(""), [])
+
+
+if __name__ == "__main__":
+    unittest.main()
+"""
+
+WORKING_SCRIPT: Final = """set -eu
+echo "Preparing $PARAMETER_PROJECT for $WORKSPACE_OWNER"
+if [ ! -x .venv/bin/python ]; then
+    echo "Making the virtual environment"
+    python3 -m venv .venv
+fi
+cd project
+if [ ! -d .git ]; then
+    echo "Making the git repository"
+    git init --quiet
+    git add .
+    git -c user.name=prebuilds -c user.email=prebuilds@example.invalid \\
+        commit --quiet --message "Start of $PARAMETER_PROJECT"
+fi
+git config user.name "$WORKSPACE_OWNER"
+git config user.email "$WORKSPACE_OWNER@example.invalid"
+echo "Running the tests"
+../.venv/bin/python -m unittest 2>&1
+echo "Ready for $WORKSPACE_OWNER"
+"""
+
+FAILING_SCRIPT: Final = """echo "Pulling the base image"
+sleep 1
+echo "manifest for registry.example.invalid/base:nightly not found" >&2
+exit 1
+"""
+
+WORKING: Final = VersionSpec(
+    name="1.0.0",
+    message="First version",
+    source_files={"project/words.py": PROGRAM, "project/test_words.py": PROGRAM_TEST},
+    startup_script=WORKING_SCRIPT,
+    startup_timeout_seconds=300,
+    definitions=(
+        ParameterDefinition(
+            name="project",
+            type="string",
+            default="words",
+            validation_regex="^[a-z][a-z0-9-]*$",
+            validation_error="{value} is not a project name: use lower-case letters and digits.",
+        ),
+        ParameterDefinition(
+            name="size", type="string", default="small", options=("small", "large")
+        ),
+        ParameterDefinition(
+            name="cpus", type="number", default="2", validation_min=1, validation_max=16
+        ),
+        ParameterDefinition(name="verbose", type="bool", default="false"),
+    ),
+    presets=(
+        PresetSpec(
+            name="Small",
+            description="Two CPUs; enough for most changes.",
+            is_default=True,
+            parameters={"size": "small", "cpus": "2"},
+            desired_instances=2,
+        ),
+        PresetSpec(
+            name="Large",
+            description="Eight CPUs; three are kept ready in business hours.",
+            parameters={"size": "large", "cpus": "8"},
+            desired_instances=1,
+            ttl_seconds=24 * 3600,
+            scheduling_timezone="Europe/Berlin",
+            schedules=(("* 8-18 * * 1-5", 3),),
+        ),
+    ),
+)
+
+FAILING: Final = VersionSpec(
+    name="nightly",
+    message="Its base image does not exist",
+    startup_script=FAILING_SCRIPT,
+    startup_timeout_seconds=60,
+    presets=(PresetSpec(name="Nightly", desired_instances=1),),
+)
+
+INVALID: Final = VersionSpec(
+    name="2.0.0",
+    message="Region eu-old was closed",
+    startup_script='echo "Ready in $PARAMETER_REGION"\n',
+    definitions=(
+        ParameterDefinition(
+            name="region", type="string", required=True, options=("eu-west", "us-east")
+        ),
+    ),
+    presets=(
+        PresetSpec(name="Europe", parameters={"region": "eu-old"}, desired_instances=1),
+        PresetSpec(name="America", parameters={"region": "us-east"}, desired_instances=None),
+    ),
+)
+
+TEMPLATES: Final = (
+    ("python-project", "Python project", "A virtual environment and a tested program.", WORKING),
+    ("nightly-image", "Nightly image", "Fails on purpose: see how a broken pool looks.", FAILING),
+    ("regional", "Regional lab", "One preset names a region that was closed.", INVALID),
+)
