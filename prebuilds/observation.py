@@ -7,6 +7,7 @@ caller holds its transaction. Storage words become the core's words here and now
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Any, Final
 from uuid import UUID
 
@@ -160,22 +161,23 @@ class _Members:
         self.starting = self.stopping = self.deleting = 0
 
 
-def take_snapshot(policy: Policy) -> Snapshot:
+def take_snapshot(policy: Policy, *, using: str = SNAPSHOT_ALIAS) -> Snapshot:
     """Read the snapshot; only one statement when no preset has a pool."""
-    presets = _fetch(PRESETS)
+    fetch = partial(_fetch, using)
+    presets = fetch(PRESETS)
     if not presets:
         return Snapshot()
-    schedules = _schedules(_fetch(SCHEDULES))
-    tries: dict[UUID, int] = dict(_fetch(FAILED_DELETIONS))
-    members = _sort_members(_fetch(PREBUILDS), tries)
-    attempts = _attempts(_fetch(ATTEMPTS, hard_limit=policy.failure_hard_limit))
+    schedules = _schedules(fetch(SCHEDULES))
+    tries: dict[UUID, int] = dict(fetch(FAILED_DELETIONS))
+    members = _sort_members(fetch(PREBUILDS), tries)
+    attempts = _attempts(fetch(ATTEMPTS, hard_limit=policy.failure_hard_limit))
     nobody = _Members()
     return Snapshot(
         presets=tuple(
             _preset(row, schedules[row[0]], members.get(row[0], nobody), attempts[row[0]])
             for row in presets
         ),
-        organizations={row[0]: _organization(row) for row in _fetch(ORGANIZATIONS)},
+        organizations={row[0]: _organization(row) for row in fetch(ORGANIZATIONS)},
     )
 
 
@@ -185,8 +187,8 @@ def is_paused(now: datetime) -> bool:
     return row is not None and (row.paused_until is None or now < row.paused_until)
 
 
-def _fetch(sql: str, **parameters: int) -> list[Row]:
-    with connections[SNAPSHOT_ALIAS].cursor() as cursor:
+def _fetch(using: str, sql: str, **parameters: int) -> list[Row]:
+    with connections[using].cursor() as cursor:
         cursor.execute(sql, {"prebuilds": PREBUILDS_USER_ID, **parameters})
         rows: list[Row] = cursor.fetchall()
     return rows

@@ -170,6 +170,7 @@ class Migration(migrations.Migration):
                 ('max_deadline', models.DateTimeField(blank=True, null=True)),
                 ('provisioner_state', models.JSONField(blank=True, default=dict)),
                 ('daily_cost', models.PositiveIntegerField(default=0)),
+                ('replacements', models.JSONField(blank=True, default=list, help_text='Resources a claim had to make anew, and why.')),
                 ('initiator', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='+', to=settings.AUTH_USER_MODEL)),
                 ('job', models.OneToOneField(on_delete=django.db.models.deletion.PROTECT, related_name='build', to='workspaces.provisionerjob')),
                 ('preset', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='builds', to='templates_app.preset')),

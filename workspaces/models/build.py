@@ -36,6 +36,9 @@ class WorkspaceBuild(models.Model):
     max_deadline = models.DateTimeField(null=True, blank=True)
     provisioner_state = models.JSONField(default=dict, blank=True)
     daily_cost = models.PositiveIntegerField(default=0)
+    replacements = models.JSONField(
+        default=list, blank=True, help_text="Resources a claim had to make anew, and why."
+    )
 
     class Meta:
         ordering = ("workspace", "-build_number")

@@ -6,6 +6,7 @@ Every statement after the acquire carries the lease; a daemon that lost it can c
 
 import json
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from datetime import datetime, timedelta
 from typing import Any, Final
 from uuid import UUID, uuid4
@@ -127,7 +128,9 @@ def complete_job(*, job_id: UUID, lease: UUID, result: BuildResult, now: datetim
         job, build = _locked_with_workspace(job_id, lease)
         agents.record_resources(build, result.resources, now=now)
         WorkspaceBuild.objects.filter(pk=build.pk).update(
-            provisioner_state=dict(result.provisioner_state), deadline=_deadline(build, now)
+            provisioner_state=dict(result.provisioner_state),
+            replacements=[asdict(one) for one in result.replacements],
+            deadline=_deadline(build, now),
         )
         if build.transition == Transition.DELETE:
             Workspace.objects.filter(pk=job.workspace_id).update(deleted_at=now, updated_at=now)

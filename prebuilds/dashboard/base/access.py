@@ -20,7 +20,7 @@ View = Callable[Concatenate[HttpRequest, Arguments], HttpResponseBase]
 
 def current_user(request: HttpRequest) -> User:
     """Return who is signed in; only for views behind `signed_in`."""
-    return cast(User, request.user)
+    return cast("User", request.user)
 
 
 def signed_in(view: View[Arguments]) -> View[Arguments]:
@@ -28,7 +28,7 @@ def signed_in(view: View[Arguments]) -> View[Arguments]:
 
     @wraps(view)
     def guarded(
-        request: HttpRequest, *args: Arguments.args, **kwargs: Arguments.kwargs
+        request: HttpRequest, /, *args: Arguments.args, **kwargs: Arguments.kwargs
     ) -> HttpResponseBase:
         if request.user.is_authenticated:
             return view(request, *args, **kwargs)

@@ -11,7 +11,7 @@ def say_duration(span: timedelta) -> str:
     if seconds < 10:
         return f"{seconds:.1f} s".replace(".0 s", " s")
     left = round(seconds)
-    parts = []
+    parts: list[str] = []
     for unit, size in _UNITS:
         if left >= size and len(parts) < 2:
             parts.append(f"{left // size} {unit}")

@@ -1,4 +1,4 @@
-"""Turn presets and parameter definitions into cards and inputs, and a sent form into values. Pure."""
+"""Turn presets and definitions into cards and inputs, and a sent form into values. Pure."""
 
 import json
 import re

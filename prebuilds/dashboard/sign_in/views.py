@@ -12,7 +12,7 @@ class SignInForm(AuthenticationForm):
     """The stock form in the house's words and look."""
 
     error_messages = {
-        "invalid_login": "This user name and password do not fit together. Check both and try again.",
+        "invalid_login": "User name and password do not fit together. Check both and try again.",
         "inactive": "This account is switched off. Ask an administrator.",
     }
 

@@ -1,4 +1,4 @@
-"""What the workspace pages read. Rows for people; moves to a selectors module when others want it."""
+"""What the workspace pages read, as rows for people."""
 
 from dataclasses import dataclass
 from typing import Final

@@ -1,4 +1,4 @@
-"""A workspace's life in sentences: made as a prebuild, claimed warm or built cold, stopped. Pure."""
+"""A workspace's life in sentences: a prebuild claimed warm, or built cold; stopped. Pure."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass

@@ -154,15 +154,11 @@ def test_a_template_of_another_organization_is_not_there(
 
 
 @pytest.mark.parametrize("wanted", ["nonsense", str(uuid4())])
-def test_an_unknown_template_is_not_found(
-    member_client: Client, house: House, wanted: str
-) -> None:
+def test_an_unknown_template_is_not_found(member_client: Client, house: House, wanted: str) -> None:
     assert member_client.get(f"/workspaces/new/?template={wanted}").status_code == 404
 
 
-def test_a_template_without_presets_offers_own_values(
-    member_client: Client, house: House
-) -> None:
+def test_a_template_without_presets_offers_own_values(member_client: Client, house: House) -> None:
     Preset.objects.all().delete()
 
     assert "Own values" in member_client.get(address(house)).text

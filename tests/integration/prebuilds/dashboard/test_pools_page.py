@@ -27,7 +27,9 @@ def count_statements(client: Client, address: str) -> int:
     ):
         assert client.get(address).status_code == 200
     statements = [query["sql"] for query in (*default, *snapshot)]
-    return sum(not sql.startswith(("BEGIN", "COMMIT", "SAVEPOINT", "RELEASE")) for sql in statements)
+    return sum(
+        not sql.startswith(("BEGIN", "COMMIT", "SAVEPOINT", "RELEASE")) for sql in statements
+    )
 
 
 def test_a_full_pool_is_warm(admin_client: Client, house: House) -> None:
@@ -93,9 +95,7 @@ def test_a_member_sees_the_pools_without_links_to_their_members(
     assert ">Admin<" not in text
 
 
-def test_a_member_of_another_organization_sees_no_pool(
-    member_client: Client, house: House
-) -> None:
+def test_a_member_of_another_organization_sees_no_pool(member_client: Client, house: House) -> None:
     house.member.memberships.all().delete()
 
     assert "No pool yet" in member_client.get("/").text
@@ -124,9 +124,7 @@ def test_the_number_of_statements_does_not_grow_with_the_pools(
     assert count_statements(admin_client, "/pools/table") <= few
 
 
-def test_the_page_stays_within_its_budget_of_statements(
-    admin_client: Client, house: House
-) -> None:
+def test_the_page_stays_within_its_budget_of_statements(admin_client: Client, house: House) -> None:
     session_and_user = 2
 
     assert count_statements(admin_client, "/") <= 12 + session_and_user

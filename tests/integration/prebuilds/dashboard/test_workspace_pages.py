@@ -41,9 +41,7 @@ def test_an_empty_list_teaches(member_client: Client) -> None:
         ("preset:nope", set()),
     ],
 )
-def test_the_search_finds(
-    admin_client: Client, house: House, query: str, names: set[str]
-) -> None:
+def test_the_search_finds(admin_client: Client, house: House, query: str, names: set[str]) -> None:
     add_workspace(house.preset, name="prebuild-a")
     add_workspace(house.preset, owner_id=house.member.pk, name="bens")
     add_workspace(house.preset, owner_id=house.admin.pk, name="broken", agent="", error="exit 1")

@@ -3,6 +3,7 @@
 import ast
 import shutil
 import subprocess
+import sys
 from pathlib import Path
 
 import psutil
@@ -13,6 +14,8 @@ from tests.unit.workspaces.agent.conftest import AgentProcess
 from workspaces.agent import client as client_room
 from workspaces.agent.client import Client, Delay, Refused, Unreachable
 from workspaces.agent.outbox import MOST_LINES, Outbox
+
+WHICH = "import sys; print(sys.executable if sys.version_info[:2] == (3, 9) else '')"
 
 
 def start_warm(server, agent, script="echo owner $WORKSPACE_OWNER"):
@@ -219,11 +222,9 @@ def test_its_syntax_is_that_of_the_oldest_python_it_promises():
 
 
 def test_it_runs_with_the_oldest_python_it_promises(server, tmp_path):
-    python = shutil.which("python3.9")
-    if (
-        not python
-        or subprocess.run([python, "-c", ""], capture_output=True, check=False).returncode
-    ):
+    command = [shutil.which("python3.9") or sys.executable, "-c", WHICH]
+    python = subprocess.run(command, capture_output=True, text=True, check=False).stdout.strip()
+    if not python:
         pytest.skip("no Python 3.9 here")
     agent = AgentProcess(tmp_path / "w1", python=python)
     try:
