@@ -1,7 +1,16 @@
-"""Settings for tests: the product's, with a known key, a fast hasher and plain static files."""
+"""Settings for tests: the product's, with a known key, a fast hasher and plain static files.
+
+Each run has a data directory, and so an embedded server, of its own: two runs in one checkout do
+not meet, and none touches the developer's database.
+"""
 
 import os
+import tempfile
+from pathlib import Path
 
+THROWAWAY_DATA_DIR = Path(tempfile.gettempdir()) / f"prebuilds-tests-{os.getpid()}"
+# Workers of one run inherit the directory of the process that started them.
+os.environ.setdefault("PREBUILDS_DATA_DIR", str(THROWAWAY_DATA_DIR))
 os.environ.setdefault("PREBUILDS_SECRET_KEY", "for-tests-only-" + "x" * 40)
 
 from config.settings import *  # noqa: F403

@@ -1,6 +1,7 @@
 """What every test shares: the embedded server ends with the session that used it last."""
 
 import os
+import shutil
 
 import pytest
 
@@ -12,9 +13,12 @@ def pytest_unconfigure(config: pytest.Config) -> None:
 
     if hasattr(config, "workerinput") or "embedded" not in settings.DATABASES["default"]["ENGINE"]:
         return
-    from config.embedded_postgres.server import stop_if_unused
+    from config.embedded_postgres.server import server_is_running, stop_if_unused
+    from config.testing import THROWAWAY_DATA_DIR
 
     stop_if_unused()
+    if not server_is_running():
+        shutil.rmtree(THROWAWAY_DATA_DIR, ignore_errors=True)
 
 
 @pytest.fixture

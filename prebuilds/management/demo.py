@@ -9,7 +9,7 @@ from templates_app.parameters import ParameterDefinition
 from templates_app.services import PresetSpec, VersionSpec
 
 PASSWORD: Final = "prebuilds-demo"  # noqa: S105  printed on purpose: a demo
-PEOPLE: Final = (
+PEOPLE: Final[tuple[tuple[str, str, list[str]], ...]] = (
     ("admin", "Olga Owner", ["owner"]),
     ("tess", "Tess Templates", ["template-admin"]),
     ("ana", "Ana Member", []),

@@ -26,6 +26,8 @@ def sleeper(tmp_path: Path) -> Iterator[subprocess.Popen[bytes]]:
     (tmp_path / "workspaces" / identity).mkdir(parents=True)
     environment = os.environ | {MARKER: identity}
     process = subprocess.Popen(["sleep", "60"], env=environment, start_new_session=True)
+    while psutil.Process(process.pid).name() != "sleep":  # between fork and exec it is still us
+        continue
     yield process
     process.kill()
     process.wait()

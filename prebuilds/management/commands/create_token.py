@@ -1,0 +1,44 @@
+"""manage.py create_token: an API token for a person, printed once."""
+
+from datetime import timedelta
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.utils import timezone
+
+from accounts.enums import TokenScope
+from accounts.models import User
+from accounts.services import create_token
+
+
+class Command(BaseCommand):
+    """manage.py create_token."""
+
+    help = "Make an API token for a person and print it. It is shown only now."
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        """Declare the options."""
+        parser.add_argument("username")
+        parser.add_argument("--name", default="command line", help="What the token is for.")
+        parser.add_argument(
+            "--scope", choices=TokenScope.values, default=TokenScope.USE, help="What it may do."
+        )
+        parser.add_argument("--days", type=int, default=30, help="Days until it expires.")
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        """Make the token, replacing one of the same name."""
+        user = User.objects.filter(username__iexact=options["username"]).first()
+        if user is None:
+            raise CommandError(f"There is nobody named {options['username']}.", returncode=1)
+        now = timezone.now()
+        user.tokens.filter(name__iexact=options["name"], revoked_at__isnull=True).update(
+            revoked_at=now
+        )
+        _, secret = create_token(
+            user=user,
+            name=options["name"],
+            scope=TokenScope(options["scope"]),
+            expires_at=now + timedelta(days=options["days"]),
+            now=now,
+        )
+        self.stdout.write(secret)
