@@ -7,7 +7,7 @@ CODE := config accounts templates_app workspaces prebuilds tests manage.py $(wil
 export PREBUILDS_DEBUG ?= 1
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help run stop demo test check check-static lint format types browser bench lock clean reset
+.PHONY: help run stop demo test check check-static lint format types browser bench lock vendor clean reset
 
 help: ## list the commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -52,6 +52,9 @@ lock: .venv/dev.stamp ## pin requirements/*.in into requirements/*.txt, with has
 	for name in base dev; do $(BIN)/uv pip compile --quiet --universal --python-version 3.11 \
 	  --generate-hashes --no-emit-index-url --no-emit-find-links --no-header \
 	  requirements/$$name.in -o requirements/$$name.txt || exit 1; done
+
+vendor: ## fetch the vendored front-end files anew
+	static/vendor/refresh.sh
 
 browser: .venv/dev.stamp ## install the browser for tests: Debian's, else Playwright's own
 	@command -v chromium >/dev/null || { \

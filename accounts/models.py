@@ -12,6 +12,7 @@ from django.contrib.postgres.fields import ArrayField
 from django.db import models
 from django.db.models.functions import Lower
 from django.utils import timezone
+from django.utils.functional import cached_property
 
 from accounts.enums import OrganizationRole, SiteRole, TokenScope
 from accounts.system import PREBUILDS_USER_ID
@@ -109,6 +110,19 @@ class User(AbstractBaseUser):
     def display_name(self) -> str:
         """The name to show to a person."""
         return self.name or self.username
+
+    @cached_property
+    def is_staff(self) -> bool:
+        """Whether the admin opens: any role, site-wide or in an organization, will do."""
+        return bool(self.roles) or self.memberships.exclude(roles=[]).exists()
+
+    def has_perm(self, perm: str, obj: object = None) -> bool:
+        """Return whether a library's own admin page opens; ours ask accounts.policy instead."""
+        return self.is_active and SiteRole.OWNER in self.roles
+
+    def has_module_perms(self, app_label: str) -> bool:
+        """Return whether a library's section shows in the admin; see `has_perm`."""
+        return self.has_perm(app_label)
 
 
 class Organization(models.Model):

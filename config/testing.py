@@ -13,8 +13,8 @@ THROWAWAY_DATA_DIR = Path(tempfile.gettempdir()) / f"prebuilds-tests-{os.getpid(
 os.environ.setdefault("PREBUILDS_DATA_DIR", str(THROWAWAY_DATA_DIR))
 os.environ.setdefault("PREBUILDS_SECRET_KEY", "for-tests-only-" + "x" * 40)
 
-from config.settings import *  # noqa: F403
-from config.settings import STORAGES
+from config.settings import *  # noqa: E402, F403
+from config.settings import STORAGES  # noqa: E402
 
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
 STORAGES["staticfiles"] = {
@@ -23,3 +23,4 @@ STORAGES["staticfiles"] = {
 SECURE_SSL_REDIRECT = False
 SESSION_COOKIE_SECURE = False
 CSRF_COOKIE_SECURE = False
+WHITENOISE_AUTOREFRESH = True  # no collected files to look for

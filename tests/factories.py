@@ -13,14 +13,25 @@ from django.utils import timezone
 
 from accounts.models import Membership, Organization, User
 from accounts.system import PREBUILDS_USER_ID, PREBUILDS_USERNAME
-from prebuilds import observation
+from prebuilds import claims, observation
 from prebuilds.conf import current_policy
+from prebuilds.core.actions import Decision
+from prebuilds.core.decisions import decide_preset
+from prebuilds.core.policy import Policy
+from prebuilds.core.snapshot import PresetSnapshot
 from prebuilds.execution import creation
 from templates_app.models import Preset, Template
-from templates_app.services import PresetSpec, VersionSpec, create_template
-from workspaces.models import Agent, ProvisionerDaemon, Workspace
-from workspaces.protocol import AgentReport, BuildResult, ResourceReport
-from workspaces.services import agents, jobs
+from templates_app.services import (
+    PresetSpec,
+    VersionSpec,
+    create_template,
+    create_version,
+    promote_version,
+)
+from workspaces.enums import Transition
+from workspaces.models import Agent, ProvisionerDaemon, Workspace, WorkspaceBuild
+from workspaces.protocol import AcquiredJob, AgentReport, BuildResult, ResourceReport
+from workspaces.services import agents, builds, jobs
 
 NOON = datetime(2026, 3, 4, 12, 0, tzinfo=UTC)
 """A Wednesday at noon, for tests that hand in the clock."""
@@ -99,6 +110,38 @@ def preset_of(template: Template, name: str = "Small") -> Preset:
     return Preset.objects.get(version_id=template.active_version_id, name=name)
 
 
+def promote_new_version(
+    template: Template,
+    name: str = "2.0.0",
+    *,
+    presets: Sequence[PresetSpec] = (PresetSpec(name="Small", desired_instances=2),),
+    **version: Any,
+) -> Template:
+    """Give a template its next version and make that the active one."""
+    created = create_version(
+        template=template,
+        created_by=User.objects.first() or make_user(),
+        spec=VersionSpec(**{"name": name, "presets": presets, **version}),
+        check_presets=False,
+    )
+    return promote_version(template_id=template.pk, version_id=created.pk)
+
+
+def observe(
+    preset: Preset, policy: Policy | None = None, *, using: str = "default"
+) -> PresetSnapshot:
+    """Return what a cycle would see of one preset, also inside of a test's transaction."""
+    snapshot = observation.take_snapshot(policy or current_policy(), using=using)
+    (found,) = [one for one in snapshot.presets if one.id == preset.pk]
+    return found
+
+
+def decide_for(preset: Preset, *, now: datetime, policy: Policy | None = None) -> Decision:
+    """Return what a cycle would decide for one preset, before admission."""
+    policy = policy or current_policy()
+    return decide_preset(observe(preset, policy), policy, now)
+
+
 def make_daemon(**fields: Any) -> ProvisionerDaemon:
     defaults: dict[str, Any] = {
         "name": f"daemon-{next(_numbers)}",
@@ -139,6 +182,41 @@ def make_ready_prebuilds(
     return workspaces
 
 
+def make_workspace(
+    owner: User | None = None,
+    *,
+    template: Template | None = None,
+    name: str = "",
+    parameters: dict[str, str] | None = None,
+    now: datetime | None = None,
+) -> Workspace:
+    """Make a person's workspace from nothing; its first build is pending."""
+    return claims.claim_or_create_workspace(
+        owner=owner or make_user(),
+        template=template or make_template(),
+        preset_id=None,
+        name=name or f"workspace-{next(_numbers)}",
+        parameters=parameters or {},
+        now=now or timezone.now(),
+    ).workspace
+
+
+def claim_prebuild(
+    preset: Preset, owner: User | None = None, *, name: str = "", now: datetime | None = None
+) -> Workspace:
+    """Claim the preset's oldest ready prebuild, which there must be; its claim build is pending."""
+    result = claims.claim_or_create_workspace(
+        owner=owner or make_user(),
+        template=preset.version.template,
+        preset_id=preset.pk,
+        name=name or f"workspace-{next(_numbers)}",
+        parameters={},
+        now=now or timezone.now(),
+    )
+    assert result.outcome == "warm", result.reason
+    return result.workspace
+
+
 def finish_all_jobs(*, now: datetime | None = None, fail: str = "") -> list[UUID]:
     """Do every pending job, well or (with `fail`, the error's text) badly; return their ids."""
     now = now or timezone.now()
@@ -154,6 +232,31 @@ def finish_all_jobs(*, now: datetime | None = None, fail: str = "") -> list[UUID
             )
         done.append(job.job_id)
     return done
+
+
+def acquire(*, now: datetime | None = None, daemon: ProvisionerDaemon | None = None) -> AcquiredJob:
+    """Take the next job as a daemon; there must be one."""
+    now = now or timezone.now()
+    daemon = daemon or make_daemon(now=now)
+    job = jobs.acquire_job(daemon_id=daemon.pk, access_url="http://test", now=now)
+    assert job is not None
+    return job
+
+
+def ask_for(
+    workspace: Workspace,
+    transition: Transition,
+    *,
+    by: User | None = None,
+    now: datetime | None = None,
+) -> WorkspaceBuild:
+    """Ask for a build as a person does."""
+    return builds.create_build(
+        workspace_id=workspace.pk,
+        transition=transition,
+        initiator_id=(by or make_user()).pk,
+        now=now or timezone.now(),
+    )
 
 
 def result_for(workspace_id: UUID, token: str = "") -> BuildResult:

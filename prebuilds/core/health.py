@@ -56,7 +56,8 @@ def describe_health(decision: Decision, *, paused: bool) -> Health:
     if full:
         return Health(word=HealthWord.HEALTHY, reason=_healthy(decision))
     creating = any(isinstance(one, CreatePrebuilds) for one in decision.actions)
-    if state.starting or creating:
+    unready = state.actual - state.expired - state.eligible
+    if state.starting or creating or unready > 0:
         return Health(word=HealthWord.FILLING, reason=_filling(decision))
     return Health(word=HealthWord.DEGRADED, reason=_degraded(decision))
 
@@ -81,14 +82,19 @@ def _healthy(decision: Decision) -> str:
 
 def _filling(decision: Decision) -> str:
     state = decision.state
-    building = max(state.starting, state.desired - (state.actual - state.expired))
-    return f"{state.eligible} of {state.desired} ready, {building} being built."
+    building = state.missing + state.starting
+    unready = state.actual - state.expired - state.eligible
+    parts = [f"{state.eligible} of {state.desired} ready"]
+    if building:
+        parts.append(f"{building} being built")
+    if unready:
+        parts.append(f"{unready} starting up")
+    return ", ".join(parts) + "."
 
 
 def _degraded(decision: Decision) -> str:
     state = decision.state
-    unready = state.actual - state.expired - state.eligible
-    return f"{state.eligible} of {state.desired} ready; {unready} running but not ready yet."
+    return f"{state.eligible} of {state.desired} ready, and nothing is under way."
 
 
 def _held(decision: Decision, hold: HoldCreation) -> str:

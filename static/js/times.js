@@ -22,12 +22,12 @@
     return distance > 0 ? `in ${span(distance)}` : `${span(-distance)} ago`;
   };
 
+  const isToday = (at) => at.toDateString() === new Date().toDateString();
   const say = {
-    seconds: (at) => seconds.format(at),
+    seconds: (at) => (isToday(at) ? seconds : day).format(at),
     date: (at) => day.format(at),
     relative,
-    clock: (at) =>
-      at.toDateString() === new Date().toDateString() ? clock.format(at) : day.format(at),
+    clock: (at) => (isToday(at) ? clock : day).format(at),
   };
 
   const show = (scope) => {

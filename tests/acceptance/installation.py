@@ -16,6 +16,9 @@ from typing import Any, TypeVar
 
 import httpx
 
+from config.embedded_postgres.server import Server
+from workspaces.provisioner.drivers.local import stop_all_workspaces
+
 ROOT = Path(__file__).resolve().parents[2]
 Value = TypeVar("Value")
 
@@ -90,12 +93,10 @@ class Installation:
         return process.wait(timeout=40)
 
     def close(self) -> None:
-        from workspaces.provisioner.drivers.local import stop_all_workspaces
-
         for name in list(self._processes):
             self.kill(name)
         stop_all_workspaces(self.home / "workspaces")
-        self.run_python("from config.embedded_postgres.server import stop_server; stop_server()")
+        Server(self.home / "postgres").stop()
 
     def pools(self) -> dict[str, dict[str, Any]]:
         """Return "template / preset version" → state, as the dry run sees it."""

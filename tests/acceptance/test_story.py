@@ -1,5 +1,6 @@
 """The main story, with real processes: a pool fills, is claimed, refills, moves on, recovers."""
 
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -49,10 +50,17 @@ OLD, NEW = "shell / Small 1", "shell / Small 2"
 
 
 @pytest.fixture
-def installation(tmp_path: Path) -> Iterator[Installation]:
+def home() -> Iterator[Path]:
+    """A directory that is nobody else's: pytest's own close their parents to other users."""
+    with tempfile.TemporaryDirectory(prefix="prebuilds-story-") as directory:
+        yield Path(directory)
+
+
+@pytest.fixture
+def installation(home: Path) -> Iterator[Installation]:
     """An empty, migrated installation with impatient settings."""
     made = Installation(
-        tmp_path,
+        home,
         PREBUILDS_BACKOFF_INTERVAL="1s",
         PREBUILDS_RECONCILIATION_INTERVAL="2s",
         PREBUILDS_FAILED_RETENTION="1s",
@@ -65,7 +73,7 @@ def installation(tmp_path: Path) -> Iterator[Installation]:
 
 
 def test_a_pool_fills_is_claimed_refills_moves_on_and_survives_a_killed_daemon(
-    installation: Installation, tmp_path: Path
+    installation: Installation, home: Path
 ) -> None:
     organization, template, preset = installation.run_python(SET_UP).split()
     installation.start("web", "reconciler", "provisioner")
@@ -74,11 +82,11 @@ def test_a_pool_fills_is_claimed_refills_moves_on_and_survives_a_killed_daemon(
         assert installation.manage("reconcile", "--dry-run").startswith("Nothing to do")
 
     with installation.client("ana") as ana:
-        _tell_the_rest(installation, tmp_path, ana, (organization, template, preset))
+        _tell_the_rest(installation, home, ana, (organization, template, preset))
 
 
 def _tell_the_rest(
-    installation: Installation, tmp_path: Path, ana: httpx.Client, ids: tuple[str, str, str]
+    installation: Installation, home: Path, ana: httpx.Client, ids: tuple[str, str, str]
 ) -> None:
     organization, template, preset = ids
     answer = ana.post(
@@ -90,7 +98,7 @@ def _tell_the_rest(
     assert claimed["owner_name"] == "ana"
     assert claimed["claim"] == {"outcome": "warm", "reason": "warm"}
 
-    greetings = tmp_path / "workspaces" / claimed["id"] / "work" / "greetings"
+    greetings = home / "workspaces" / claimed["id"] / "work" / "greetings"
     eventually(greetings.read_text, lambda text: text == "hello prebuilds\nhello ana\n", seconds=10)
     _wait_for(installation, OLD, ready=2)
     build = ana.get(f"/workspaces/{claimed['id']}").json()["latest_build"]
@@ -98,17 +106,17 @@ def _tell_the_rest(
 
     installation.run_python(PROMOTE)
     eventually(
-        lambda: _directories_with(tmp_path, "started"), lambda found: len(found) == 2, seconds=20
+        lambda: _directories_with(home, "started"), lambda found: len(found) == 2, seconds=20
     )
     installation.kill("provisioner")
-    orphaned = _directories_with(tmp_path, "started")
+    orphaned = _directories_with(home, "started")
     installation.start("provisioner")
     eventually(
-        lambda: [one for one in _directories_with(tmp_path, "started") if one not in orphaned],
+        lambda: [one for one in _directories_with(home, "started") if one not in orphaned],
         bool,
         seconds=60,
     )
-    _let_all_go(installation, tmp_path)
+    _let_all_go(installation, home)
 
     drained = installation.pools().get(OLD)
     assert drained is None or drained["state"]["actual"] == 0

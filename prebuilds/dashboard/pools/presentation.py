@@ -52,9 +52,9 @@ HEALTHS: Final = {
         Health(
             key="degraded",
             word="Degraded",
-            icon="alert-triangle",
-            tone="warn",
-            meaning="Fewer are ready than desired",
+            icon="circle-dashed",
+            tone="busy",
+            meaning="Running, but not all are ready yet",
         ),
         Health(
             key="held",
@@ -94,7 +94,7 @@ HEALTHS: Final = {
     )
 }
 """Worst first."""
-NEEDS_SOMEBODY: Final = frozenset({"hard_limited", "validation_failed", "backing_off", "degraded"})
+NEEDS_SOMEBODY: Final = frozenset({"hard_limited", "validation_failed", "backing_off"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -6,6 +6,7 @@ All ages count back from `NOW`, a Wednesday noon. Numbers stand for ids.
 from collections.abc import Iterable
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from typing import TypeVar
 from uuid import UUID
 
 from prebuilds.core.actions import (
@@ -27,6 +28,8 @@ from prebuilds.core.snapshot import (
     PresetSnapshot,
     RunningPrebuild,
 )
+
+Kind = TypeVar("Kind")
 
 NOW = datetime(2026, 3, 4, 12, tzinfo=UTC)
 NONE = timedelta(0)
@@ -87,7 +90,9 @@ def attempt(outcome: str, *, ago: timedelta, took: timedelta = 30 * SECOND) -> A
     """An attempt that finished `ago`: "F" failed, "S" succeeded."""
     finished_at = NOW - ago
     return Attempt(
-        created_at=finished_at - took, finished_at=finished_at, failed={"F": True, "S": False}[outcome]
+        created_at=finished_at - took,
+        finished_at=finished_at,
+        failed={"F": True, "S": False}[outcome],
     )
 
 
@@ -139,5 +144,5 @@ def statuses(actions: Iterable[Action]) -> list[tuple[str, str]]:
     return [(one.status.value, one.reason.value) for one in of_kind(actions, SetStatus)]
 
 
-def of_kind[T](actions: Iterable[Action], kind: type[T]) -> list[T]:
+def of_kind(actions: Iterable[Action], kind: type[Kind]) -> list[Kind]:
     return [one for one in actions if isinstance(one, kind)]

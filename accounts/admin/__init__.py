@@ -1,0 +1,22 @@
+"""The admin pages of people. `base` is what the pages of the other packages are made from."""
+
+from django.contrib import admin
+from django.contrib.auth.models import Group as DjangoGroup
+
+from accounts.admin.organizations import (
+    GroupAdmin,
+    GroupMembershipAdmin,
+    MembershipAdmin,
+    OrganizationAdmin,
+    TokenAdmin,
+)
+from accounts.admin.users import UserAdmin
+from accounts.models import Group, GroupMembership, Membership, Organization, Token, User
+
+admin.site.unregister(DjangoGroup)  # its permission tables mean nothing here
+admin.site.register(User, UserAdmin)
+admin.site.register(Organization, OrganizationAdmin)
+admin.site.register(Membership, MembershipAdmin)
+admin.site.register(Group, GroupAdmin)
+admin.site.register(GroupMembership, GroupMembershipAdmin)
+admin.site.register(Token, TokenAdmin)

@@ -1,0 +1,246 @@
+"""The admin pages of the pool itself, and the house's name on the whole admin.
+
+Cycles, decisions and claims are history, read-only. The settings page pauses and resumes by its
+buttons. django-q's rows are read-only too: one bad schedule would stop every schedule.
+"""
+
+from typing import Any, ClassVar, Final
+
+from django.apps import apps
+from django.contrib import admin, messages
+from django.core.exceptions import PermissionDenied
+from django.db import models
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.urls import URLPattern, path, reverse
+from django.utils import timezone
+from django.utils.safestring import SafeString
+from django.views.decorators.http import require_POST
+
+from accounts.admin.base import (
+    ReadableRelatedFilter,
+    ReadOnlyAdmin,
+    rows_link,
+    viewer_of,
+)
+from accounts.policy import Action, Resource
+from prebuilds import services
+from prebuilds.models import Claim, PrebuildsSettings, ReconcileDecision, ReconcileRun
+
+admin.site.site_header = "Prebuilds admin"
+admin.site.site_title = "Prebuilds admin"
+admin.site.index_title = "All rows"
+admin.site.site_url = "/"
+
+
+@admin.register(PrebuildsSettings)
+class PrebuildsSettingsAdmin(ReadOnlyAdmin[PrebuildsSettings]):
+    """The one row of settings, and the buttons that change it."""
+
+    resource = Resource.PREBUILDS_SETTINGS
+    list_display = ("state", "paused_by", "paused_at", "paused_until", "pause_reason")
+    list_select_related = ("paused_by",)
+    ordering = ("id",)
+
+    @admin.display(description="reconciliation")
+    def state(self, row: PrebuildsSettings) -> str:
+        """Return whether cycles do anything."""
+        return str(row).capitalize()
+
+    def get_urls(self) -> list[URLPattern]:
+        """Add the two buttons' addresses."""
+        return [
+            path(
+                f"{name}/",
+                self.admin_site.admin_view(require_POST(view)),
+                name=f"prebuilds_prebuildssettings_{name}",
+            )
+            for name, view in (("pause", self.pause), ("resume", self.resume))
+        ] + super().get_urls()
+
+    def changelist_view(
+        self, request: HttpRequest, extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
+        """Tell the page which button it shows."""
+        paused = PrebuildsSettings.objects.filter(reconciliation_paused=True).exists()
+        buttons = {"paused": paused, "may_pause": self.has_update_permission(request)}
+        return super().changelist_view(request, {**buttons, **(extra_context or {})})
+
+    def pause(self, request: HttpRequest) -> HttpResponse:
+        """Pause reconciliation until somebody resumes it."""
+        self._check(request)
+        changed = services.pause_reconciliation(
+            actor=viewer_of(request),
+            reason=request.POST.get("reason", "").strip(),
+            until=None,
+            now=timezone.now(),
+        )
+        done = "Reconciliation is paused." if changed else "It was paused already; reason updated."
+        return self._answer(request, done)
+
+    def resume(self, request: HttpRequest) -> HttpResponse:
+        """Resume reconciliation."""
+        self._check(request)
+        changed = services.resume_reconciliation()
+        return self._answer(
+            request, "Reconciliation goes on." if changed else "It was not paused."
+        )
+
+    def _check(self, request: HttpRequest) -> None:
+        if not self.allows(request, Action.UPDATE):
+            raise PermissionDenied
+
+    def _answer(self, request: HttpRequest, text: str) -> HttpResponse:
+        row = PrebuildsSettings.objects.filter(pk=PrebuildsSettings.SINGLETON_ID).first()
+        if row is not None:
+            self.log_change(request, row, text)
+        self.message_user(request, text, messages.SUCCESS)
+        return HttpResponseRedirect(reverse("admin:prebuilds_prebuildssettings_changelist"))
+
+
+@admin.register(ReconcileRun)
+class ReconcileRunAdmin(ReadOnlyAdmin[ReconcileRun]):
+    """Cycles: the reconciler's heartbeat."""
+
+    resource = Resource.RECONCILE_RUN
+    extra_fields = ("elapsed", "decisions")
+    list_display = (
+        "started_at",
+        "trigger",
+        "elapsed",
+        "lock_acquired",
+        "paused",
+        "presets_reconciled",
+        "presets_failed",
+        "created",
+        "deleted",
+        "cancelled",
+        "held",
+    )
+    list_filter = ("trigger", "paused", "lock_acquired", ("error", admin.EmptyFieldListFilter))
+    date_hierarchy = "started_at"
+    ordering = ("-started_at", "-id")
+
+    @admin.display()
+    def elapsed(self, run: ReconcileRun) -> str:
+        """Return how long it took."""
+        if run.completed_at is None:
+            return "unfinished"
+        return f"{(run.completed_at - run.started_at).total_seconds():.2f} s"
+
+    @admin.display(description="decisions")
+    def decisions(self, run: ReconcileRun) -> SafeString:
+        """Link to what it decided."""
+        return rows_link(ReconcileDecision, "See its decisions", run__id__exact=run.pk)
+
+
+@admin.register(ReconcileDecision)
+class ReconcileDecisionAdmin(ReadOnlyAdmin[ReconcileDecision]):
+    """What cycles decided, for each preset where they did or withheld something."""
+
+    resource = Resource.RECONCILE_RUN
+    organization_path = "preset__version__template__organization_id"
+    list_display = ("id", "started_at", "template", "preset", "action_words", "error")
+    list_select_related = ("run", "preset__version__template")
+    list_filter = (
+        ("preset__version__template", ReadableRelatedFilter),
+        ("error", admin.EmptyFieldListFilter),
+    )
+    search_fields = ("preset__name", "preset__version__template__name")
+    ordering = ("-run_id", "id")
+
+    @admin.display(description="cycle", ordering="run__started_at")
+    def started_at(self, decision: ReconcileDecision) -> Any:
+        """Return when the cycle began."""
+        return decision.run.started_at
+
+    @admin.display(ordering="preset__version__template__name")
+    def template(self, decision: ReconcileDecision) -> str:
+        """Return whose preset it is."""
+        return f"{decision.preset.version.template} {decision.preset.version}"
+
+    @admin.display(description="actions")
+    def action_words(self, decision: ReconcileDecision) -> str:
+        """Return what was done, each once."""
+        words = (
+            f"{each.get('action')} ({each.get('reason')})".replace("_", " ")
+            for each in decision.actions
+        )
+        return ", ".join(dict.fromkeys(words)) or "-"
+
+
+@admin.register(Claim)
+class ClaimAdmin(ReadOnlyAdmin[Claim]):
+    """Who asked for a workspace, and whether one was ready."""
+
+    resource = Resource.WORKSPACE
+    organization_path = "template__organization_id"
+    list_display = (
+        "created_at",
+        "user",
+        "outcome",
+        "reason",
+        "template",
+        "preset",
+        "workspace",
+        "seconds",
+    )
+    list_select_related = ("user", "template", "preset", "workspace")
+    list_filter = ("outcome", "reason", ("template", ReadableRelatedFilter))
+    search_fields = ("user__username", "workspace__name", "preset__name", "template__name")
+    date_hierarchy = "created_at"
+    ordering = ("-created_at", "id")
+
+    @admin.display(description="seconds", ordering="duration_seconds")
+    def seconds(self, claim: Claim) -> str:
+        """Return how long the request took."""
+        return f"{claim.duration_seconds:.3f}"
+
+
+class _QueueAdmin(ReadOnlyAdmin[Any]):
+    """A page of django-q's rows, in the place of its own."""
+
+    resource = Resource.RECONCILE_RUN
+
+
+class QueueScheduleAdmin(_QueueAdmin):
+    """Schedules; `manage.py setup_schedules` writes them."""
+
+    list_display = ("name", "func", "schedule_type", "minutes", "repeats", "next_run")
+    search_fields = ("name", "func")
+
+
+class QueueSuccessAdmin(_QueueAdmin):
+    """Tasks that ended well."""
+
+    success: ClassVar[bool] = True
+    list_display = ("name", "func", "started", "stopped", "attempt_count")
+    search_fields = ("name", "func")
+
+    def get_queryset(self, request: HttpRequest) -> models.QuerySet[Any]:
+        """Keep one kind: both are proxies of one table."""
+        return super().get_queryset(request).filter(success=self.success)
+
+
+class QueueFailureAdmin(QueueSuccessAdmin):
+    """Tasks that failed."""
+
+    success = False
+
+
+class QueueWaitingAdmin(_QueueAdmin):
+    """Tasks that wait. Their payload is signed and pickled, and of no use to a reader."""
+
+    hidden_fields = ("payload",)
+    list_display = ("id", "key", "lock")
+
+
+QUEUE_PAGES: Final = {
+    "Schedule": QueueScheduleAdmin,
+    "Success": QueueSuccessAdmin,
+    "Failure": QueueFailureAdmin,
+    "OrmQ": QueueWaitingAdmin,
+}
+for _name, _page in QUEUE_PAGES.items():
+    _model = apps.get_model("django_q", _name)
+    admin.site.unregister(_model)
+    admin.site.register(_model, _page)

@@ -1,0 +1,289 @@
+"""Presets: only what a running pool can follow is edited here.
+
+Parameter values belong to the preset's own page: changing one replaces the whole pool.
+"""
+
+from typing import Any, ClassVar, Final
+
+from django.contrib import admin, messages
+from django.core.exceptions import ValidationError
+from django.db import models, transaction
+from django.forms import BaseInlineFormSet
+from django.http import HttpRequest
+from django.utils import timezone
+
+from accounts.admin.base import (
+    READ,
+    PolicyAdmin,
+    PolicyForm,
+    ReadableRelatedFilter,
+    ReadOnlyAdmin,
+    ReadOnlyInline,
+    TabularInline,
+)
+from accounts.policy import Action, Resource
+from templates_app import schedules, services
+from templates_app.enums import PrebuildStatus
+from templates_app.models import (
+    TTL_MAX_SECONDS,
+    TTL_MIN_SECONDS,
+    Preset,
+    PresetParameter,
+    PresetSchedule,
+)
+
+TTL_TEXT: Final = (
+    f"Use 0 for ever, or between {TTL_MIN_SECONDS} (1 hour) and {TTL_MAX_SECONDS} (1 year) seconds."
+)
+
+
+class PresetForm(PolicyForm):
+    """A preset's prebuild settings, checked as saving them through the services is."""
+
+    constraint_texts: ClassVar[dict[str, tuple[str, str]]] = {
+        "preset_ttl_in_range": ("ttl_seconds", TTL_TEXT),
+        "preset_one_default": (
+            "is_default",
+            "Another preset of this version is the default; take the mark from that one first.",
+        ),
+    }
+
+    def clean_scheduling_timezone(self) -> str:
+        """Accept a zone that loads."""
+        zone = str(self.cleaned_data["scheduling_timezone"])
+        try:
+            schedules.load_zone(zone)
+        except schedules.ScheduleError as error:
+            raise ValidationError(str(error)) from error
+        return zone
+
+
+class ScheduleFormSet(BaseInlineFormSet):  # type: ignore[type-arg]
+    """A preset's schedules, which must be readable and not overlap."""
+
+    def clean(self) -> None:
+        """Put every problem at the rows that have it."""
+        super().clean()
+        rows = [
+            form
+            for form in self.forms
+            if not self._should_delete_form(form) and form.cleaned_data.get("cron_expression")  # type: ignore[attr-defined]
+        ]
+        problems = schedules.validate_schedules(
+            zone=self.instance.scheduling_timezone,
+            expressions=[form.cleaned_data["cron_expression"] for form in rows],
+        )
+        for problem in problems:
+            for index in {problem.index, problem.other_index}:
+                if index is not None:  # else it is the zone's, told at its own field
+                    rows[index].add_error("cron_expression", problem.message)
+
+    def save_new(self, form: Any, commit: bool = True) -> Any:
+        """Keep the rows in the order they stand."""
+        form.instance.position = self.forms.index(form)
+        return super().save_new(form, commit)
+
+
+class PresetScheduleInline(TabularInline):
+    """When how many are wanted; whoever may change the preset may change these."""
+
+    model = PresetSchedule
+    formset = ScheduleFormSet
+    fields = ("cron_expression", "desired_instances")
+    extra = 0
+    verbose_name_plural = "schedules, each like * 9-18 * * 1-5"
+
+    def has_view_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        """Allow: the page itself was asked already."""
+        return True
+
+    def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        """Ask for the preset."""
+        return self.has_change_permission(request, obj)
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        """Ask for the preset."""
+        return self.admin_site.get_model_admin(Preset).has_change_permission(request, obj)
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        """Ask for the preset."""
+        return self.has_change_permission(request, obj)
+
+
+class PresetParameterInline(ReadOnlyInline):
+    """The values a preset sets."""
+
+    model = PresetParameter
+    fields = ("name", "value")
+
+
+class PoolFilter(admin.SimpleListFilter):
+    """Presets that keep a pool, and those of active versions among them."""
+
+    title = "pool"
+    parameter_name = "pool"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        """Return the choices."""
+        return [("active", "Active pool"), ("draining", "Pool of an old version"), ("no", "No pool")]
+
+    def queryset(
+        self, request: HttpRequest, queryset: models.QuerySet[Preset]
+    ) -> models.QuerySet[Preset]:
+        """Keep what was chosen."""
+        active = models.Q(version__template__active_version=models.F("version"))
+        match self.value():
+            case "active":
+                return queryset.filter(active, desired_instances__isnull=False)
+            case "draining":
+                return queryset.filter(~active, desired_instances__isnull=False)
+            case "no":
+                return queryset.filter(desired_instances__isnull=True)
+        return queryset
+
+
+@admin.register(Preset)
+class PresetAdmin(PolicyAdmin[Preset]):
+    """Presets and their pools. They come with a version and stay with it."""
+
+    resource = Resource.TEMPLATE
+    organization_path = "version__template__organization_id"
+    offered = READ | {Action.UPDATE}
+    form = PresetForm
+    inlines = (PresetScheduleInline, PresetParameterInline)
+    fieldsets = (
+        (None, {"fields": ("template", "version", "name", "description", "icon", "is_default")}),
+        ("Pool", {"fields": ("desired_instances", "ttl_seconds", "scheduling_timezone")}),
+        (
+            "State",
+            {
+                "fields": (
+                    "prebuild_status",
+                    "status_reason",
+                    "status_since",
+                    "last_invalidated_at",
+                    "failures_reset_at",
+                    "revision",
+                    "created_at",
+                    "updated_at",
+                )
+            },
+        ),
+    )
+    readonly_fields = (
+        "template",
+        "version",
+        "name",
+        "prebuild_status",
+        "status_reason",
+        "status_since",
+        "last_invalidated_at",
+        "failures_reset_at",
+        "revision",
+        "created_at",
+        "updated_at",
+    )
+    list_display = (
+        "name",
+        "template",
+        "version",
+        "is_active",
+        "desired_instances",
+        "ttl_seconds",
+        "prebuild_status",
+        "last_invalidated_at",
+    )
+    list_select_related = ("version__template",)
+    list_filter = ("prebuild_status", PoolFilter, ("version__template", ReadableRelatedFilter))
+    search_fields = ("name", "version__name", "version__template__name")
+    ordering = ("version__template__name", "-version__created_at", "name")
+    actions = ("retry", "invalidate")
+
+    @admin.display(ordering="version__template__name")
+    def template(self, preset: Preset) -> str:
+        """Return whose it is."""
+        return str(preset.version.template)
+
+    @admin.display(description="active", boolean=True)
+    def is_active(self, preset: Preset) -> bool:
+        """Return whether its version is the active one of a usable template."""
+        template = preset.version.template
+        return template.is_usable and template.active_version_id == preset.version_id
+
+    def save_related(self, request: HttpRequest, form: Any, formsets: Any, change: bool) -> None:
+        """Count the revision up, and let a preset that was edited try again (semantics.md 10)."""
+        super().save_related(request, form, formsets, change)
+        if not (form.has_changed() or any(formset.has_changed() for formset in formsets)):
+            return
+        preset, now = form.instance, timezone.now()
+        Preset.objects.filter(pk=preset.pk).update(
+            revision=models.F("revision") + 1, updated_at=now
+        )
+        services.set_preset_status(
+            preset_id=preset.pk,
+            before=PrebuildStatus.VALIDATION_FAILED,
+            after=PrebuildStatus.HEALTHY,
+            reason="",
+            now=now,
+        )
+
+    @admin.action(description="Retry: forget the failures so far", permissions=["change"])
+    def retry(self, request: HttpRequest, queryset: models.QuerySet[Preset]) -> None:
+        """Let the next cycle try again."""
+        presets = self.rows_to_change(request, queryset)
+        with transaction.atomic():
+            for preset in presets:
+                services.retry_preset(preset_id=preset.pk, now=timezone.now())
+                self.log_change(request, preset, "Retry.")
+        self.message_user(
+            request, f"The next cycle tries again; presets: {len(presets)}.", messages.SUCCESS
+        )
+
+    @admin.action(
+        description="Invalidate prebuilds: replace all that exist", permissions=["change"]
+    )
+    def invalidate(self, request: HttpRequest, queryset: models.QuerySet[Preset]) -> None:
+        """Expire every prebuild made before now."""
+        presets = self.rows_to_change(request, queryset)
+        with transaction.atomic():
+            services.invalidate_presets(
+                preset_ids=[preset.pk for preset in presets], now=timezone.now()
+            )
+            for preset in presets:
+                self.log_change(request, preset, "Invalidated prebuilds.")
+        self.message_user(
+            request,
+            f"Prebuilds made before now will be replaced; presets: {len(presets)}.",
+            messages.SUCCESS,
+        )
+
+
+class _OfPreset(ReadOnlyAdmin[Any]):
+    """Rows of presets, across all of them."""
+
+    resource = Resource.TEMPLATE
+    organization_path = "preset__version__template__organization_id"
+    list_select_related = ("preset__version__template",)
+    list_filter = (("preset__version__template", ReadableRelatedFilter),)
+    ordering = ("preset__version__template__name", "preset__name", "pk")
+
+    @admin.display(ordering="preset__version__template__name")
+    def template(self, row: Any) -> str:
+        """Return whose it is."""
+        return f"{row.preset.version.template} {row.preset.version}"
+
+
+@admin.register(PresetParameter)
+class PresetParameterAdmin(_OfPreset):
+    """The values presets set."""
+
+    list_display = ("name", "value", "preset", "template")
+    search_fields = ("name", "preset__name", "preset__version__template__name")
+
+
+@admin.register(PresetSchedule)
+class PresetScheduleAdmin(_OfPreset):
+    """When how many are wanted; edited on the preset's page, where overlaps are seen."""
+
+    list_display = ("cron_expression", "desired_instances", "preset", "template")
+    search_fields = ("cron_expression", "preset__name", "preset__version__template__name")
