@@ -81,9 +81,7 @@ class PrebuildsSettingsAdmin(ReadOnlyAdmin[PrebuildsSettings]):
         """Resume reconciliation."""
         self._check(request)
         changed = services.resume_reconciliation()
-        return self._answer(
-            request, "Reconciliation goes on." if changed else "It was not paused."
-        )
+        return self._answer(request, "Reconciliation goes on." if changed else "It was not paused.")
 
     def _check(self, request: HttpRequest) -> None:
         if not self.allows(request, Action.UPDATE):

@@ -89,35 +89,46 @@ SELECT workspace.id, count(*)
 """
 
 ATTEMPTS: Final = """
-SELECT preset.id, attempt.created_at, attempt.finished_at, attempt.failed
-  FROM templates_app_preset AS preset
-  JOIN templates_app_template AS template ON template.active_version_id = preset.version_id
+WITH attempt AS (
+    SELECT build.id, build.preset_id, build.created_at,
+           coalesce(never_ready.created_at, job.completed_at) AS finished_at,
+           job.status = 'failed' OR never_ready.created_at IS NOT NULL AS failed
+      FROM workspaces_workspacebuild AS build
+      JOIN workspaces_provisionerjob AS job ON job.id = build.job_id
+      LEFT JOIN workspaces_workspacebuild AS never_ready
+             ON never_ready.workspace_id = build.workspace_id
+            AND never_ready.build_number = 2
+            AND never_ready.action_reason = 'never_ready'
+     WHERE build.build_number = 1 AND build.transition = 'start'
+       AND build.initiator_id = %(prebuilds)s
+       AND job.status IN ('succeeded', 'failed')
+), preset AS (
+    SELECT preset.id, coalesce(preset.failures_reset_at, '-infinity') AS reset_at,
+           greatest(%(hard_limit)s, 1, preset.desired_instances,
+                    (SELECT max(schedule.desired_instances)
+                       FROM templates_app_presetschedule AS schedule
+                      WHERE schedule.preset_id = preset.id)) AS size
+      FROM templates_app_preset AS preset
+      JOIN templates_app_template AS template ON template.active_version_id = preset.version_id
+     WHERE preset.desired_instances IS NOT NULL
+       AND template.deleted_at IS NULL AND template.deprecation_message = ''
+)
+SELECT preset.id, newest.created_at, newest.finished_at, newest.failed
+  FROM preset
  CROSS JOIN LATERAL (
-       SELECT build.created_at,
-              coalesce(never_ready.created_at, job.completed_at) AS finished_at,
-              job.status = 'failed' OR never_ready.created_at IS NOT NULL AS failed
-         FROM workspaces_workspacebuild AS build
-         JOIN workspaces_provisionerjob AS job ON job.id = build.job_id
-         LEFT JOIN workspaces_workspacebuild AS never_ready
-                ON never_ready.workspace_id = build.workspace_id
-               AND never_ready.build_number = 2
-               AND never_ready.action_reason = 'never_ready'
-        WHERE build.preset_id = preset.id
-          AND build.build_number = 1 AND build.transition = 'start'
-          AND build.initiator_id = %(prebuilds)s
-          AND job.status IN ('succeeded', 'failed')
-          AND (preset.failures_reset_at IS NULL
-               OR coalesce(never_ready.created_at, job.completed_at) > preset.failures_reset_at)
-        ORDER BY build.created_at DESC
-        LIMIT greatest(
-              %(hard_limit)s, 1, preset.desired_instances,
-              (SELECT max(schedule.desired_instances)
-                 FROM templates_app_presetschedule AS schedule
-                WHERE schedule.preset_id = preset.id))
-       ) AS attempt
- WHERE preset.desired_instances IS NOT NULL
-   AND template.deleted_at IS NULL AND template.deprecation_message = ''
+       (SELECT * FROM attempt
+         WHERE attempt.preset_id = preset.id AND attempt.finished_at > preset.reset_at
+         ORDER BY attempt.created_at DESC, attempt.finished_at DESC
+         LIMIT preset.size)
+       UNION
+       (SELECT * FROM attempt
+         WHERE attempt.preset_id = preset.id AND attempt.finished_at > preset.reset_at
+           AND attempt.failed AND attempt.finished_at >= %(since)s
+           AND attempt.created_at >= %(created_since)s)
+       ) AS newest
 """
+LONGEST_ATTEMPT: Final = timedelta(days=1)
+"""No attempt takes longer; it bounds how far back recent failures are looked for."""
 
 ORGANIZATIONS: Final = """
 SELECT organization.id,
@@ -161,7 +172,7 @@ class _Members:
         self.starting = self.stopping = self.deleting = 0
 
 
-def take_snapshot(policy: Policy, *, using: str = SNAPSHOT_ALIAS) -> Snapshot:
+def take_snapshot(policy: Policy, *, now: datetime, using: str = SNAPSHOT_ALIAS) -> Snapshot:
     """Read the snapshot; only one statement when no preset has a pool."""
     fetch = partial(_fetch, using)
     presets = fetch(PRESETS)
@@ -170,7 +181,15 @@ def take_snapshot(policy: Policy, *, using: str = SNAPSHOT_ALIAS) -> Snapshot:
     schedules = _schedules(fetch(SCHEDULES))
     tries: dict[UUID, int] = dict(fetch(FAILED_DELETIONS))
     members = _sort_members(fetch(PREBUILDS), tries)
-    attempts = _attempts(fetch(ATTEMPTS, hard_limit=policy.failure_hard_limit))
+    since = now - policy.backoff_lookback
+    attempts = _attempts(
+        fetch(
+            ATTEMPTS,
+            hard_limit=policy.failure_hard_limit,
+            since=since,
+            created_since=since - LONGEST_ATTEMPT,
+        )
+    )
     nobody = _Members()
     return Snapshot(
         presets=tuple(
@@ -187,7 +206,7 @@ def is_paused(now: datetime) -> bool:
     return row is not None and (row.paused_until is None or now < row.paused_until)
 
 
-def _fetch(using: str, sql: str, **parameters: int) -> list[Row]:
+def _fetch(using: str, sql: str, **parameters: int | datetime) -> list[Row]:
     with connections[using].cursor() as cursor:
         cursor.execute(sql, {"prebuilds": PREBUILDS_USER_ID, **parameters})
         rows: list[Row] = cursor.fetchall()

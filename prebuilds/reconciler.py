@@ -85,14 +85,14 @@ def plan_cycle(
 ) -> tuple[Decision, ...]:
     """Return what a cycle would decide now, and change nothing (`--dry-run`)."""
     with transaction.atomic(using=locks.SNAPSHOT_ALIAS):
-        decisions = decide(observation.take_snapshot(policy), policy, now)
+        decisions = decide(observation.take_snapshot(policy, now=now), policy, now)
     return tuple(one for one in decisions if selected(one.preset))
 
 
 def _cycle(policy: Policy, now: datetime, selected: Selection) -> Cycle:
     if observation.is_paused(now):
         return Cycle(lock_acquired=True, paused=True)
-    snapshot = observation.take_snapshot(policy)
+    snapshot = observation.take_snapshot(policy, now=now)
     _ensure_membership(snapshot)
     decisions = tuple(one for one in decide(snapshot, policy, now) if selected(one.preset))
     work = [one for one in decisions if one.actions]

@@ -57,7 +57,7 @@ def list_pools(*, now: datetime) -> PoolsOverview:
     """Return every pool that is active, or is not but still has something left to remove."""
     policy = current_policy()
     with transaction.atomic(using=locks.SNAPSHOT_ALIAS):
-        snapshot = observation.take_snapshot(policy)
+        snapshot = observation.take_snapshot(policy, now=now)
     paused = observation.is_paused(now)
     decisions = [one for one in decide(snapshot, policy, now) if _is_shown(one)]
     looks = _looks(one.preset.id for one in decisions)

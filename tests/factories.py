@@ -131,7 +131,9 @@ def observe(
     preset: Preset, policy: Policy | None = None, *, using: str = "default"
 ) -> PresetSnapshot:
     """Return what a cycle would see of one preset, also inside of a test's transaction."""
-    snapshot = observation.take_snapshot(policy or current_policy(), using=using)
+    snapshot = observation.take_snapshot(
+        policy or current_policy(), now=timezone.now(), using=using
+    )
     (found,) = [one for one in snapshot.presets if one.id == preset.pk]
     return found
 
@@ -163,7 +165,7 @@ def make_pending_prebuilds(
     before = set(Workspace.objects.values_list("pk", flat=True))
     (snapshot,) = [
         one
-        for one in observation.take_snapshot(current_policy(), using="default").presets
+        for one in observation.take_snapshot(current_policy(), now=now, using="default").presets
         if one.id == preset.pk
     ]
     creation.create_prebuilds(snapshot, count=number, now=now)

@@ -12,9 +12,8 @@ from uuid import UUID
 
 from django import forms
 from django.contrib import admin
-from django.contrib.admin.templatetags.admin_urls import admin_urlname
 from django.contrib.postgres.fields import ArrayField
-from django.core.exceptions import PermissionDenied, ValidationError
+from django.core.exceptions import NON_FIELD_ERRORS, PermissionDenied, ValidationError
 from django.db import models
 from django.http import HttpRequest
 from django.urls import reverse
@@ -40,7 +39,7 @@ else:  # Django's classes take no type arguments at run time
     AnyModelAdmin = admin.ModelAdmin
 
     class _ModelAdmin(admin.ModelAdmin):
-        def __class_getitem__(cls, model):
+        def __class_getitem__(cls, model: object) -> type:
             return cls
 
 
@@ -50,7 +49,7 @@ SECRETS: Final = ("password", "digest", "token_digest", "lease")
 
 def viewer_of(request: HttpRequest) -> User:
     """Return who is signed in; the admin lets nobody else in."""
-    return cast(User, request.user)
+    return cast("User", request.user)
 
 
 class PolicyForm(ModelForm):
@@ -59,16 +58,24 @@ class PolicyForm(ModelForm):
     constraint_texts: ClassVar[dict[str, tuple[str, str]]] = {}
     """Constraint name → the field its error belongs to, and what it says."""
 
-    def validate_constraints(self) -> None:
-        """Check all of the table's constraints, whichever fields the form leaves out."""
-        model = type(self.instance)
+    def _post_clean(self) -> None:
+        """Check all of the table's constraints, whichever fields the form leaves out.
+
+        Django checks only those whose fields are all on the form, and says only their names.
+        """
+        said = list(self.non_field_errors())
+        super()._post_clean()  # type: ignore[misc]
+        self.errors.pop(NON_FIELD_ERRORS, None)
+        for each in said:
+            self.add_error(None, each)
         failed = set(self.errors)
-        for constraint in model._meta.constraints:
-            try:
-                constraint.validate(model, self.instance, exclude=failed)
-            except ValidationError as error:
-                field, text = self.constraint_texts.get(constraint.name, (None, None))
-                self.add_error(field, text or error)
+        for model, constraints in self.instance.get_constraints():
+            for constraint in constraints:
+                try:
+                    constraint.validate(model, self.instance, exclude=failed)
+                except ValidationError as error:
+                    told = self.constraint_texts.get(constraint.name)
+                    self.add_error(*(told or (None, error)))
 
 
 class ReadableRelatedFilter(admin.RelatedFieldListFilter):
@@ -117,7 +124,7 @@ class PolicyAdmin(_ModelAdmin[ModelT]):
         value: Any = obj
         for name in self.organization_path.split("__"):
             value = getattr(value, name)
-        return cast(UUID | None, value)
+        return cast("UUID | None", value)
 
     def rows_to_change(
         self, request: HttpRequest, queryset: models.QuerySet[ModelT]
@@ -160,7 +167,8 @@ class PolicyAdmin(_ModelAdmin[ModelT]):
     # --- which rows ------------------------------------------------------------------------
     def get_queryset(self, request: HttpRequest) -> models.QuerySet[ModelT]:
         """Return the rows of the organizations the person may read, system users' included."""
-        rows = self.model._base_manager.order_by(*self.get_ordering(request) or self._ordering())
+        ordering = self.get_ordering(request) or self.opts.ordering or ("pk",)
+        rows = self.opts.base_manager.order_by(*ordering)
         where = policy.subject_of(viewer_of(request)).readable_organizations(self.resource)
         if where is None:
             return rows
@@ -171,9 +179,6 @@ class PolicyAdmin(_ModelAdmin[ModelT]):
     ) -> models.QuerySet[ModelT]:
         """Keep the rows that live there."""
         return rows.filter(**{f"{self.organization_path}__in": list(where)})
-
-    def _ordering(self) -> Iterable[Any]:
-        return self.model._meta.ordering or ("pk",)
 
     # --- forms -----------------------------------------------------------------------------
     def formfield_for_dbfield(
@@ -189,9 +194,7 @@ class PolicyAdmin(_ModelAdmin[ModelT]):
             )
         return super().formfield_for_dbfield(db_field, request, **kwargs)
 
-    def formfield_for_foreignkey(
-        self, db_field: Any, request: HttpRequest, **kwargs: Any
-    ) -> Any:
+    def formfield_for_foreignkey(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
         """Accept only rows the person may see."""
         related = self.admin_site.get_model_admin(db_field.remote_field.model)
         kwargs.setdefault("queryset", related.get_queryset(request))
@@ -204,8 +207,9 @@ class PolicyAdmin(_ModelAdmin[ModelT]):
                 raise PermissionDenied
             obj.save(force_insert=True)
             return
-        changed = {field.name for field in obj._meta.concrete_fields} & set(form.changed_data)
-        stamps = {each.name for each in obj._meta.concrete_fields if getattr(each, "auto_now", 0)}
+        fields = self.opts.concrete_fields
+        changed = {field.name for field in fields} & set(form.changed_data)
+        stamps = {field.name for field in fields if getattr(field, "auto_now", False)}
         if changed:
             obj.save(update_fields=changed | stamps)
 
@@ -215,13 +219,15 @@ class ReadOnlyAdmin(PolicyAdmin[ModelT]):
 
     hidden_fields: ClassVar[tuple[str, ...]] = ()
     extra_fields: ClassVar[tuple[str, ...]] = ()
+    laid_out_fields: ClassVar[tuple[str, ...]] = ()
+    """Texts to show line by line, as JSON is."""
 
     def get_fields(self, request: HttpRequest, obj: ModelT | None = None) -> list[Any]:
         """Return all fields, JSON and long texts laid out for reading."""
         hidden = {*SECRETS, *self.hidden_fields}
         shown = [
-            preformatted(field) if isinstance(field, models.JSONField) else field.name
-            for field in self.model._meta.concrete_fields
+            preformatted(field) if self._is_laid_out(field) else field.name
+            for field in self.opts.concrete_fields
             if field.name not in hidden
         ]
         return [*shown, *self.extra_fields]
@@ -229,6 +235,9 @@ class ReadOnlyAdmin(PolicyAdmin[ModelT]):
     def get_readonly_fields(self, request: HttpRequest, obj: ModelT | None = None) -> list[Any]:
         """Return the same: nothing here is an input."""
         return self.get_fields(request, obj)
+
+    def _is_laid_out(self, field: Any) -> bool:
+        return isinstance(field, models.JSONField) or field.name in self.laid_out_fields
 
 
 class ReadOnlyInline(TabularInline):
@@ -280,7 +289,8 @@ def preformatted(field: Any) -> Callable[[Any], SafeString | str]:
 
 def rows_link(model: type[models.Model], text: str, **lookups: Any) -> SafeString:
     """Return a link to the list of another model, filtered."""
-    address = reverse(admin_urlname(model._meta, "changelist"))  # type: ignore[arg-type]
+    page = admin.site.get_model_admin(model)
+    address = reverse(f"admin:{page.opts.app_label}_{page.opts.model_name}_changelist")
     return format_html('<a href="{}?{}">{}</a>', address, urlencode(lookups), text)
 
 

@@ -53,16 +53,18 @@ class OrganizationAdmin(PolicyAdmin[Organization]):
         """Count the members along."""
         return super().get_queryset(request).annotate(member_count=models.Count("memberships"))
 
+    def get_fields(self, request: HttpRequest, obj: Organization | None = None) -> Any:
+        """Leave out what a new organization cannot have yet."""
+        return self.fields if obj else ("name", "display_name")
+
     @admin.display(description="members", ordering="member_count")
     def member_count(self, organization: Organization) -> int:
         """Return how many there are, the system user included."""
         return int(getattr(organization, "member_count", 0))
 
     @admin.display(description="more")
-    def lists(self, organization: Organization) -> SafeString | str:
+    def lists(self, organization: Organization) -> SafeString:
         """Link to what belongs to it."""
-        if organization._state.adding:
-            return "-"
         here = {"organization__id__exact": organization.pk}
         return join_links(
             rows_link(Membership, "Members", **here), rows_link(Group, "Groups", **here)
@@ -73,9 +75,10 @@ class _BelongsToPeople(PolicyAdmin[Any]):
     """Rows that tie a user to something: who may update the something may add and remove them."""
 
     offered = frozenset(Action)
+    ends: ClassVar[tuple[str, ...]]
 
     def allows(self, request: HttpRequest, action: Action, obj: Any = None) -> bool:
-        """Ask for read or update of what the row ties to; the system user's rows stay as they are."""
+        """Ask for what the row ties the user to; the system user's rows stay as they are."""
         if action == Action.READ:
             return super().allows(request, action, obj)
         fixed = obj is not None and obj.user_id == PREBUILDS_USER_ID
@@ -90,9 +93,7 @@ class _BelongsToPeople(PolicyAdmin[Any]):
 
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> Any:
         """Fix both ends once the row exists."""
-        return ("created_at",) if obj is None else (*self.ends, "created_at")
-
-    ends: ClassVar[tuple[str, ...]]
+        return self.ends if obj else ()
 
 
 class MembershipForm(PolicyForm):
@@ -110,7 +111,7 @@ class MembershipAdmin(_BelongsToPeople):
     organization_path = "organization_id"
     form = MembershipForm
     ends = ("organization", "user")
-    fields = ("organization", "user", "roles", "created_at")
+    fields = ("organization", "user", "roles")
     autocomplete_fields = ("user",)
     list_display = ("user", "organization", "role_words", "created_at")
     list_select_related = ("user", "organization")
@@ -151,9 +152,13 @@ class GroupAdmin(PolicyAdmin[Group]):
         """Count the members along."""
         return super().get_queryset(request).annotate(member_count=models.Count("memberships"))
 
+    def get_fields(self, request: HttpRequest, obj: Group | None = None) -> Any:
+        """Leave out what a new group cannot have yet."""
+        return self.fields if obj else self.fields[:-1]
+
     def get_readonly_fields(self, request: HttpRequest, obj: Group | None = None) -> Any:
         """Fix the organization once the group exists."""
-        return ("lists",) if obj is None else ("organization", "lists")
+        return ("organization", "lists") if obj else ()
 
     @admin.display(description="members", ordering="member_count")
     def member_count(self, group: Group) -> int:
@@ -161,10 +166,8 @@ class GroupAdmin(PolicyAdmin[Group]):
         return int(getattr(group, "member_count", 0))
 
     @admin.display(description="more")
-    def lists(self, group: Group) -> SafeString | str:
+    def lists(self, group: Group) -> SafeString:
         """Link to the members."""
-        if group._state.adding:
-            return "-"
         return rows_link(GroupMembership, "Members", group__id__exact=group.pk)
 
 
@@ -178,8 +181,14 @@ class GroupMembershipForm(PolicyForm):
     def clean(self) -> dict[str, Any]:
         """Refuse strangers to the organization."""
         group, user = self.cleaned_data.get("group"), self.cleaned_data.get("user")
-        if group and user and not user.memberships.filter(organization=group.organization_id).exists():
-            self.add_error("user", f"{user} is not a member of {group.organization}; add them there first.")
+        if (
+            group
+            and user
+            and not user.memberships.filter(organization=group.organization_id).exists()
+        ):
+            self.add_error(
+                "user", f"{user} is not a member of {group.organization}; add them there first."
+            )
         return self.cleaned_data
 
 
@@ -198,10 +207,6 @@ class GroupMembershipAdmin(_BelongsToPeople):
     search_fields = ("user__username", "user__name", "group__name")
     ordering = ("group__name", "user__username")
 
-    def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> Any:
-        """Fix both ends once the row exists."""
-        return () if obj is None else self.ends
-
     @admin.display(ordering="group__organization__name")
     def organization(self, membership: GroupMembership) -> str:
         """Return where the group is."""
@@ -212,7 +217,15 @@ class TokenAdmin(ReadOnlyAdmin[Token]):
     """API tokens, without what would let one use them."""
 
     resource = Resource.USER
-    list_display = ("name", "user", "scope", "created_at", "expires_at", "last_used_at", "revoked_at")
+    list_display = (
+        "name",
+        "user",
+        "scope",
+        "created_at",
+        "expires_at",
+        "last_used_at",
+        "revoked_at",
+    )
     list_select_related = ("user",)
     list_filter = ("scope", ("revoked_at", admin.EmptyFieldListFilter))
     search_fields = ("name", "user__username")

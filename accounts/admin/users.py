@@ -75,9 +75,7 @@ class RoleFilter(admin.SimpleListFilter):
     title = "site role"
     parameter_name = "role"
 
-    def lookups(
-        self, request: HttpRequest, model_admin: AnyModelAdmin
-    ) -> list[tuple[str, str]]:
+    def lookups(self, request: HttpRequest, model_admin: AnyModelAdmin) -> list[tuple[str, str]]:
         """Return the roles, and `none`."""
         return [*((str(value), str(label)) for value, label in SiteRole.choices), ("none", "None")]
 
@@ -88,7 +86,9 @@ class RoleFilter(admin.SimpleListFilter):
         role = self.value()
         if role is None:
             return queryset
-        return queryset.filter(roles=[]) if role == "none" else queryset.filter(roles__contains=[role])
+        return (
+            queryset.filter(roles=[]) if role == "none" else queryset.filter(roles__contains=[role])
+        )
 
 
 class UserAdmin(PolicyAdmin[User], StockUserAdmin):
@@ -105,7 +105,14 @@ class UserAdmin(PolicyAdmin[User], StockUserAdmin):
             None,
             {
                 "classes": ("wide",),
-                "fields": ("username", "name", "email", "usable_password", "password1", "password2"),
+                "fields": (
+                    "username",
+                    "name",
+                    "email",
+                    "usable_password",
+                    "password1",
+                    "password2",
+                ),
             },
         ),
     )
@@ -116,7 +123,15 @@ class UserAdmin(PolicyAdmin[User], StockUserAdmin):
         ("Dates", {"fields": ("created_at", "last_login")}),
     )
     readonly_fields = ("is_system", "created_at", "last_login")
-    list_display = ("username", "name", "email", "role_words", "is_active", "is_system", "last_login")
+    list_display = (
+        "username",
+        "name",
+        "email",
+        "role_words",
+        "is_active",
+        "is_system",
+        "last_login",
+    )
     list_filter = ("is_active", "is_system", RoleFilter)
     search_fields = ("username", "name", "email")
     ordering = ("username",)
@@ -131,8 +146,10 @@ class UserAdmin(PolicyAdmin[User], StockUserAdmin):
         """Ask the policy; what an organization lets one see, it does not let one change."""
         if obj is None or action == Action.READ:
             return super().allows(request, action)
-        return not obj.is_system and may_change(viewer_of(request), obj) and super().allows(
-            request, action
+        return (
+            not obj.is_system
+            and may_change(viewer_of(request), obj)
+            and super().allows(request, action)
         )
 
     def has_delete_permission(self, request: HttpRequest, obj: User | None = None) -> bool:

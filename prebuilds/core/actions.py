@@ -66,11 +66,15 @@ class CreatePrebuilds:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HoldCreation:
-    """Do not create `count` prebuilds that are missing; `until` when the end is known."""
+    """Do not create `count` prebuilds that are missing.
+
+    A backoff says until when, and after how many failures.
+    """
 
     count: int
     reason: Reason
     until: datetime | None = None
+    failures: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -170,7 +174,12 @@ def _creation(
     elif attempts.is_hard_limited(preset, policy):
         yield HoldCreation(count=missing, reason=Reason.HARD_LIMITED)
     elif backoff := attempts.find_backoff(preset, policy, now):
-        yield HoldCreation(count=missing, reason=Reason.BACKING_OFF, until=backoff.until)
+        yield HoldCreation(
+            count=missing,
+            reason=Reason.BACKING_OFF,
+            until=backoff.until,
+            failures=backoff.failures,
+        )
     elif attempts.is_probing(preset):
         yield from _probe(missing, state.starting)
     else:
@@ -188,21 +197,16 @@ def _probe(missing: int, starting: int) -> Iterator[CreatePrebuilds | HoldCreati
 
 def _leftovers(preset: PresetSnapshot, policy: Policy, now: datetime) -> Iterator[DeletePrebuild]:
     """Clear away what failed, and try failed deletions again (semantics.md 4 e and f)."""
-    canceled = [one for one in preset.failed if one.canceled]
-    failed = sorted(
-        (one for one in preset.failed if not one.canceled),
-        key=lambda one: (one.ended_at, one.id),
-        reverse=True,
-    )
-    for one in canceled:
-        yield DeletePrebuild(workspace_id=one.id, reason=Reason.CANCELED)
-    for rank, one in enumerate(failed):
-        if rank > 0 or now - one.ended_at > policy.failed_retention:
+    ended = sorted(preset.failed, key=lambda one: (one.ended_at, one.id))
+    specimen = next((one for one in reversed(ended) if not one.canceled), None)
+    for one in ended:
+        if one.canceled:
+            yield DeletePrebuild(workspace_id=one.id, reason=Reason.CANCELED)
+        elif one is not specimen or now - one.ended_at > policy.failed_retention:
             yield DeletePrebuild(workspace_id=one.id, reason=Reason.FAILED)
-    for deletion in preset.failed_deletions:
-        if not is_stuck(deletion.tries, policy) and (
-            now >= deletion.ended_at + deletion.tries * policy.backoff_interval
-        ):
+    for deletion in sorted(preset.failed_deletions, key=lambda one: (one.ended_at, one.id)):
+        again_at = deletion.ended_at + deletion.tries * policy.backoff_interval
+        if not is_stuck(deletion.tries, policy) and now >= again_at:
             yield DeletePrebuild(workspace_id=deletion.id, reason=Reason.DELETION_FAILED)
 
 

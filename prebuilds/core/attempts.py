@@ -23,19 +23,24 @@ def window_size(preset: PresetSnapshot) -> int:
 
 
 def newest_first(attempts: Sequence[Attempt]) -> list[Attempt]:
-    """Return attempts in the order they were made, newest first."""
-    return sorted(attempts, key=lambda attempt: attempt.created_at, reverse=True)
+    """Return attempts newest first; of those made at one instant, the last to finish first."""
+    return sorted(
+        attempts, key=lambda one: (one.created_at, one.finished_at, one.failed), reverse=True
+    )
 
 
 def find_backoff(preset: PresetSnapshot, policy: Policy, now: datetime) -> Backoff | None:
-    """Return the backoff a preset is in at this instant; None when it may try (semantics.md 8)."""
-    window = newest_first(preset.attempts)[: window_size(preset)]
-    failed = [attempt.finished_at for attempt in window if attempt.failed]
-    recent = [at for at in failed if now - at <= policy.backoff_lookback]
-    if not recent:
+    """Return the backoff a preset is in at this instant; None when it may try (semantics.md 8).
+
+    A recent failure in the window opens it; every recent failure, in the window or not, adds to
+    the wait.
+    """
+    window = _recent_failures(newest_first(preset.attempts)[: window_size(preset)], policy, now)
+    if not window:
         return None
-    until = max(failed) + len(recent) * policy.backoff_interval
-    return Backoff(until=until, failures=len(recent)) if now <= until else None
+    failures = len(_recent_failures(preset.attempts, policy, now))
+    until = max(window) + failures * policy.backoff_interval
+    return Backoff(until=until, failures=failures) if now <= until else None
 
 
 def is_probing(preset: PresetSnapshot) -> bool:
@@ -49,3 +54,9 @@ def is_hard_limited(preset: PresetSnapshot, policy: Policy) -> bool:
     limit = policy.failure_hard_limit
     newest = newest_first(preset.attempts)[:limit]
     return limit > 0 and len(newest) == limit and all(attempt.failed for attempt in newest)
+
+
+def _recent_failures(attempts: Sequence[Attempt], policy: Policy, now: datetime) -> list[datetime]:
+    """Return when the failed ones finished, as far as that is within the lookback."""
+    since = now - policy.backoff_lookback
+    return [one.finished_at for one in attempts if one.failed and one.finished_at >= since]

@@ -104,9 +104,8 @@ def _held(decision: Decision, hold: HoldCreation) -> str:
         case Reason.HARD_LIMITED:
             return "Creation stopped after repeated failures. Press Retry once the cause is mended."
         case Reason.BACKING_OFF:
-            failures = sum(attempt.failed for attempt in decision.preset.attempts)
-            noun = "failed build" if failures == 1 else "failed builds"
-            return f"Waiting after {failures} {noun} before trying again."
+            noun = "failed build" if hold.failures == 1 else "failed builds"
+            return f"Waiting after {hold.failures} {noun} before trying again."
         case Reason.PROBING:
             return "The last build failed; one is tried before the rest."
         case Reason.QUOTA:

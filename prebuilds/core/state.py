@@ -1,7 +1,7 @@
 """Count: what is there, what should be there (semantics.md 3, 5 and 6)."""
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from prebuilds.core.snapshot import PresetSnapshot, RunningPrebuild
 from templates_app.schedules import Schedule, ScheduleError, desired_at, load_zone
@@ -74,8 +74,9 @@ def is_invalidated(prebuild: RunningPrebuild, preset: PresetSnapshot) -> bool:
 
 
 def outlived(prebuild: RunningPrebuild, preset: PresetSnapshot, now: datetime) -> bool:
-    """Return whether its age is strictly greater than the TTL."""
-    return preset.ttl is not None and now - prebuild.created_at > preset.ttl
+    """Return whether its age is strictly greater than the TTL; none, or 0, is off."""
+    ttl = preset.ttl or timedelta(0)
+    return timedelta(0) < ttl < now - prebuild.created_at
 
 
 def find_desired(preset: PresetSnapshot, now: datetime) -> Desired:

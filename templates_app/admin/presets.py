@@ -125,7 +125,11 @@ class PoolFilter(admin.SimpleListFilter):
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
         """Return the choices."""
-        return [("active", "Active pool"), ("draining", "Pool of an old version"), ("no", "No pool")]
+        return [
+            ("active", "Active pool"),
+            ("draining", "Pool of an old version"),
+            ("no", "No pool"),
+        ]
 
     def queryset(
         self, request: HttpRequest, queryset: models.QuerySet[Preset]

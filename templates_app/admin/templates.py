@@ -14,7 +14,6 @@ from accounts.admin.base import (
     ReadableRelatedFilter,
     ReadOnlyAdmin,
     ReadOnlyInline,
-    preformatted,
     rows_link,
 )
 from accounts.policy import Action, Resource
@@ -121,8 +120,7 @@ class TemplateVersionAdmin(ReadOnlyAdmin[TemplateVersion]):
 
     resource = Resource.TEMPLATE
     organization_path = "template__organization_id"
-    hidden_fields = ("startup_script",)
-    extra_fields = ("script",)
+    laid_out_fields = ("startup_script",)
     inlines = (ParameterDefinitionInline, PresetInline)
     list_display = ("name", "template", "is_active", "message", "created_by", "created_at")
     list_select_related = ("template", "created_by")
@@ -133,10 +131,6 @@ class TemplateVersionAdmin(ReadOnlyAdmin[TemplateVersion]):
     search_fields = ("name", "message", "template__name", "template__display_name")
     ordering = ("template__name", "-created_at")
     actions = ("promote",)
-
-    script = admin.display(description="startup script")(
-        preformatted(TemplateVersion._meta.get_field("startup_script"))
-    )
 
     @admin.display(description="active", boolean=True)
     def is_active(self, version: TemplateVersion) -> bool:

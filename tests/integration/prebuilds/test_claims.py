@@ -462,6 +462,7 @@ class TestRefusals:
 def test_a_claim_costs_the_same_whatever_the_size_of_the_pool(ana, django_assert_num_queries):
     preset = make_preset(desired_instances=40, definitions=(REGION, PROJECT))
     factories.make_ready_prebuilds(preset, 1, now=NOON)
+    assert preset.version.template, "read before counting"
     with CaptureQueriesContext(connection) as small:
         claim(ana, preset, name="one")
     factories.make_ready_prebuilds(preset, 30, now=NOON)

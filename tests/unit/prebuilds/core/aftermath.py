@@ -58,20 +58,18 @@ def _delete(
     preset: PresetSnapshot, workspace_id: UUID, reason: Reason, now: datetime
 ) -> PresetSnapshot:
     gone = next((one for one in preset.running if one.id == workspace_id), None)
-    attempts = preset.attempts
+    attempts = list(preset.attempts)
     if gone is not None and reason == Reason.NEVER_READY:
-        verdict = Attempt(created_at=gone.created_at, finished_at=now, failed=True)
-        attempts = (
-            *(one for one in attempts if one.created_at != gone.created_at),
-            verdict,
-        )
+        once = Attempt(created_at=gone.created_at, finished_at=gone.started_at, failed=False)
+        attempts.remove(once)
+        attempts.append(replace(once, finished_at=now, failed=True))
     return replace(
         preset,
         running=tuple(one for one in preset.running if one.id != workspace_id),
         failed=tuple(one for one in preset.failed if one.id != workspace_id),
         failed_deletions=tuple(one for one in preset.failed_deletions if one.id != workspace_id),
         deleting=preset.deleting + 1,
-        attempts=attempts,
+        attempts=tuple(attempts),
     )
 
 

@@ -59,16 +59,15 @@ statuses = st.sampled_from(Status)
 
 
 @st.composite
-def attempts(draw: st.DrawFn, *, max_size: int = 6) -> tuple[Attempt, ...]:
-    """Past attempts, no two made at the same instant (see test_disputed.py for those)."""
-    made = draw(st.lists(ages, unique=True, max_size=max_size))
+def attempts(draw: st.DrawFn) -> tuple[Attempt, ...]:
+    """Past attempts; some were made, and some ended, at the same instant."""
     return tuple(
         Attempt(
             created_at=NOW - age,
             finished_at=min(NOW - age + draw(spans), NOW),
             failed=draw(st.booleans()),
         )
-        for age in made
+        for age in draw(st.lists(ages, max_size=6))
     )
 
 
@@ -80,16 +79,9 @@ def running_prebuilds(draw: st.DrawFn, new_id: Callable[[], UUID]) -> RunningPre
     )
 
 
-def with_their_attempts(
-    past: tuple[Attempt, ...], running: list[RunningPrebuild]
-) -> tuple[Attempt, ...]:
-    """Add the attempt that every running prebuild once was, unless its instant is taken."""
-    by_time = {one.created_at: one for one in past}
-    for one in running:
-        by_time[one.created_at] = Attempt(
-            created_at=one.created_at, finished_at=one.started_at, failed=False
-        )
-    return tuple(by_time.values())
+def attempt_of(prebuild: RunningPrebuild) -> Attempt:
+    """The attempt that a running prebuild once was."""
+    return Attempt(created_at=prebuild.created_at, finished_at=prebuild.started_at, failed=False)
 
 
 @st.composite
@@ -101,7 +93,8 @@ def presets(
     organizations: tuple[UUID, ...] = (UUID(int=1),),
 ) -> PresetSnapshot:
     """One preset with any rows; active or not unless told."""
-    make_id = new_id or (lambda ids=count(100): UUID(int=next(ids)))
+    ids = count(100)
+    make_id = new_id or (lambda: UUID(int=next(ids)))
     flags = st.just((True, False, False))
     others = st.tuples(st.booleans(), st.booleans(), st.booleans()).filter(
         lambda three: three != (True, False, False)
@@ -149,7 +142,7 @@ def presets(
         stopping=draw(counts),
         deleting=draw(counts),
         pending=tuple(waiting),
-        attempts=with_their_attempts(draw(attempts()), running),
+        attempts=(*draw(attempts()), *map(attempt_of, running)),
         failed=tuple(failed),
         failed_deletions=tuple(failed_deletions),
     )

@@ -1,6 +1,8 @@
 """Window, backoff, probe and hard limit (semantics.md 8 and 9)."""
 
+from dataclasses import replace
 from datetime import timedelta
+from itertools import permutations
 
 import pytest
 
@@ -175,6 +177,24 @@ def test_the_same_failures_hold_back_now_and_let_go_later():
     assert find_backoff(preset, POLICY, until + TICK) is None
 
 
+@pytest.mark.parametrize("failures", [2, 3, 5])
+def test_failures_within_the_lookback_add_to_the_wait_though_they_left_the_window(failures):
+    preset = make_preset(1, attempts=history("F" * failures, newest=10 * SECOND))
+
+    backoff = find_backoff(preset, POLICY, NOW)
+
+    assert backoff == Backoff(until=NOW - 10 * SECOND + failures * MINUTE, failures=failures)
+
+
+def test_a_failure_that_left_the_window_does_not_move_the_end():
+    slow = attempt("F", ago=SECOND, took=HOUR)
+    quick = attempt("F", ago=30 * SECOND)
+
+    backoff = find_backoff(make_preset(1, attempts=(slow, quick)), POLICY, NOW)
+
+    assert backoff == Backoff(until=NOW - 30 * SECOND + 2 * MINUTE, failures=2)
+
+
 # Probe
 
 
@@ -222,3 +242,27 @@ def test_the_hard_limit_minds_neither_window_nor_lookback(desired, newest):
     preset = make_preset(desired, attempts=history("FFFS", newest=newest))
 
     assert is_hard_limited(preset, POLICY) is True
+
+
+# Attempts made together
+
+
+@pytest.mark.parametrize("outcomes", ["SF", "FS", "SFFF", "SSFFF", "FFFSS"])
+def test_of_attempts_made_together_the_last_to_finish_is_the_newest_whatever_the_order(outcomes):
+    together = [
+        replace(attempt(outcome, ago=HOUR + rank * SECOND), created_at=NOW - 2 * HOUR)
+        for rank, outcome in enumerate(outcomes)
+    ]
+
+    for order in permutations(together):
+        preset = make_preset(1, attempts=order)
+
+        assert newest_first(order) == together
+        assert is_probing(preset) is outcomes.startswith("F")
+        assert is_hard_limited(preset, POLICY) is outcomes.startswith("FFF")
+
+
+def test_of_attempts_that_began_and_ended_together_the_failed_one_is_the_newest():
+    good, bad = attempt("S", ago=HOUR), attempt("F", ago=HOUR)
+
+    assert newest_first((good, bad)) == newest_first((bad, good)) == [bad, good]

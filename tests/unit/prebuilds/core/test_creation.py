@@ -38,13 +38,17 @@ THREE_FAILURES = history("FFF", newest=LONG_AGO)
 # Backoff
 
 
-def test_backoff_withholds_all_that_is_missing_and_says_until_when():
-    preset = make_preset(3, running=(prebuild(1),), attempts=JUST_FAILED)
+def test_backoff_withholds_all_that_is_missing_and_says_until_when_and_after_how_many():
+    preset = make_preset(
+        3, running=(prebuild(1),), attempts=history("FFS", newest=SECOND, apart=SECOND)
+    )
 
     actions = actions_for(preset)
 
     assert actions == (
-        HoldCreation(count=2, reason=Reason.BACKING_OFF, until=NOW - SECOND + MINUTE),
+        HoldCreation(
+            count=2, reason=Reason.BACKING_OFF, until=NOW - SECOND + 2 * MINUTE, failures=2
+        ),
     )
 
 
@@ -219,8 +223,8 @@ def test_deletions_and_cancellations_go_on_whatever_holds_creating_back(hindranc
     assert deletions(actions) == [
         (1, "expired"),
         (2, "extraneous"),
-        (6, "canceled"),
         (5, "failed"),
+        (6, "canceled"),
         (7, "deletion_failed"),
     ]
 

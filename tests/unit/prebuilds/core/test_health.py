@@ -1,5 +1,7 @@
 """How a pool is, in one word and one sentence (ui.md: Pools)."""
 
+from dataclasses import replace
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -17,6 +19,7 @@ from tests.unit.prebuilds.core.builders import (
     POLICY,
     SECOND,
     attempt,
+    decision_for,
     failed,
     history,
     make_preset,
@@ -41,8 +44,8 @@ CASES = {
         "filling",
     ),
     "probing with one": (make_preset(1, attempts=(attempt("F", ago=LONG_AGO),)), "filling"),
-    "running but not ready": (make_preset(1, running=(UNREADY,)), "degraded"),
-    "one given up": (make_preset(1, running=(prebuild(1, age=HOUR, ready=False),)), "degraded"),
+    "running but not ready": (make_preset(1, running=(UNREADY,)), "filling"),
+    "one given up": (make_preset(1, running=(prebuild(1, age=HOUR, ready=False),)), "filling"),
     "in backoff": (make_preset(1, attempts=JUST_FAILED), "backing_off"),
     "probing": (make_preset(2, attempts=(attempt("F", ago=LONG_AGO),)), "backing_off"),
     "in backoff while one starts": (
@@ -106,6 +109,16 @@ def test_too_many_builds_under_way_hold_a_pool_back():
     assert health.reason == "2 wait for their turn: too many builds are under way."
 
 
+def test_a_pool_that_is_short_while_nothing_is_under_way_is_degraded():
+    preset = make_preset(2, running=(prebuild(1),))
+    idle = replace(decision_for(preset), actions=())
+
+    health = describe_health(idle, paused=False)
+
+    assert health.word == HealthWord.DEGRADED
+    assert health.reason == "1 of 2 ready, and nothing is under way."
+
+
 # Paused
 
 
@@ -159,9 +172,18 @@ def test_a_draining_pool_says_why_and_how_many_are_left(why, sentence):
         ),
         (make_preset(3, running=(prebuild(1),)), "1 of 3 ready, 2 being built."),
         (make_preset(3, running=(prebuild(1),), starting=1), "1 of 3 ready, 2 being built."),
+        (make_preset(1, starting=2), "0 of 1 ready, 2 being built."),
+        (
+            make_preset(4, running=(prebuild(1), UNREADY), starting=1),
+            "1 of 4 ready, 2 being built, 1 starting up.",
+        ),
+        (
+            make_preset(3, ttl=HOUR, running=(prebuild(1, age=2 * HOUR), prebuild(2), UNREADY)),
+            "1 of 3 ready, 1 being built, 1 starting up.",
+        ),
         (
             make_preset(2, running=(prebuild(1), UNREADY)),
-            "1 of 2 ready; 1 running but not ready yet.",
+            "1 of 2 ready, 1 starting up.",
         ),
         (
             make_preset(1, attempts=JUST_FAILED),
@@ -170,6 +192,10 @@ def test_a_draining_pool_says_why_and_how_many_are_left(why, sentence):
         (
             make_preset(2, attempts=history("FF", newest=SECOND)),
             "Waiting after 2 failed builds before trying again.",
+        ),
+        (
+            make_preset(2, attempts=(attempt("F", ago=SECOND), attempt("F", ago=LONG_AGO))),
+            "Waiting after 1 failed build before trying again.",
         ),
         (
             make_preset(2, attempts=(attempt("F", ago=LONG_AGO),)),

@@ -1,5 +1,7 @@
 """What is cleared away after failures: specimens, half-made prebuilds, deletions (4 e and f)."""
 
+from itertools import permutations
+
 import pytest
 
 from prebuilds.core.actions import is_stuck
@@ -104,6 +106,19 @@ def test_failed_prebuilds_are_replaced_because_they_do_not_count_as_running():
     assert deletions(actions) == [(2, "failed")]
 
 
+@pytest.mark.parametrize("order", list(permutations(range(4))))
+def test_failed_and_canceled_prebuilds_go_in_the_order_they_ended_whatever_the_order_of_rows(order):
+    rows = (
+        failed(4, ago=4 * HOUR),
+        failed(2, ago=3 * HOUR, canceled=True),
+        failed(3, ago=3 * HOUR, canceled=True),
+        failed(1, ago=HOUR),
+    )
+    preset = make_preset(0, failed=tuple(rows[index] for index in order))
+
+    assert deletions(actions_for(preset)) == [(4, "failed"), (2, "canceled"), (3, "canceled")]
+
+
 # e. Failed deletions
 
 
@@ -158,6 +173,18 @@ def test_every_failed_deletion_waits_for_its_own_time():
     )
 
     assert deletions(actions_for(preset)) == [(1, "deletion_failed")]
+
+
+@pytest.mark.parametrize("order", list(permutations(range(3))))
+def test_failed_deletions_are_tried_again_in_the_order_they_failed(order):
+    rows = (
+        failed_deletion(3, tries=1, ago=DAY),
+        failed_deletion(1, tries=1, ago=HOUR),
+        failed_deletion(2, tries=2, ago=HOUR),
+    )
+    preset = make_preset(0, failed_deletions=tuple(rows[index] for index in order))
+
+    assert [number for number, _ in deletions(actions_for(preset))] == [3, 1, 2]
 
 
 def test_a_failed_deletion_holds_no_place_in_the_pool():

@@ -177,8 +177,9 @@ def test_a_prebuild_expires_when_strictly_older_than_its_ttl(age, expired):
     assert is_expired(prebuild(1, age=age), make_preset(ttl=HOUR), NOW) is expired
 
 
-def test_no_ttl_means_no_expiry():
-    assert is_expired(prebuild(1, age=1000 * DAY), make_preset(ttl=None), NOW) is False
+@pytest.mark.parametrize("ttl", [None, NONE])
+def test_no_ttl_means_no_expiry(ttl):
+    assert is_expired(prebuild(1, age=1000 * DAY), make_preset(ttl=ttl), NOW) is False
 
 
 def test_the_ttl_counts_from_creation_not_from_the_latest_start():

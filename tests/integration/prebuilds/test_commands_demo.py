@@ -1,0 +1,120 @@
+"""manage.py demo: safe to repeat, never beside other data unless told so."""
+
+from io import StringIO
+
+import pytest
+from django.contrib.auth import authenticate
+from django.core.management import CommandError, call_command
+
+from accounts.models import Membership, Organization, User
+from accounts.system import PREBUILDS_USERNAME
+from prebuilds.management.demo import PASSWORD, PEOPLE, TEMPLATES
+from templates_app.models import Preset, Template, TemplateVersion
+from tests import factories
+
+pytestmark = pytest.mark.django_db
+
+NAMES = {username for username, _, _ in PEOPLE}
+
+
+def demo(*arguments):
+    out = StringIO()
+    call_command("demo", *arguments, stdout=out)
+    return out.getvalue()
+
+
+def test_it_loads_people_and_templates_and_prints_the_logins():
+    out = demo()
+
+    assert set(User.objects.values_list("username", flat=True)) == NAMES
+    assert set(Template.objects.values_list("name", flat=True)) == {row[0] for row in TEMPLATES}
+    assert Membership.objects.filter(user__username__in=NAMES).count() == len(PEOPLE)
+    assert PASSWORD in out
+    assert all(name in out for name in NAMES)
+
+
+def test_everybody_it_prints_can_sign_in():
+    demo()
+
+    for username in NAMES:
+        assert authenticate(username=username, password=PASSWORD) is not None
+
+
+def test_it_holds_a_pool_that_works_one_that_fails_and_one_that_cannot_validate():
+    demo()
+
+    with_pool = Preset.objects.filter(desired_instances__isnull=False)
+    assert set(with_pool.values_list("name", flat=True)) == {"Small", "Large", "Nightly", "Europe"}
+    assert Preset.objects.get(name="Large").schedules.count() == 1
+    assert "exit 1" in TemplateVersion.objects.get(template__name="nightly-image").startup_script
+
+
+def sizes():
+    models = (User, Membership, Template, TemplateVersion, Preset, Organization)
+    return [model.objects.count() for model in models]
+
+
+@pytest.mark.parametrize("again", [(), ("--if-empty",), ("--force",)])
+def test_a_second_time_changes_nothing(again):
+    demo()
+    before = sizes()
+
+    demo(*again)
+
+    assert sizes() == before
+
+
+def test_what_people_changed_since_is_kept():
+    demo()
+    Preset.objects.filter(name="Small").update(desired_instances=7)
+    User.objects.filter(username="ana").update(name="Ana Anders")
+
+    demo()
+
+    assert Preset.objects.get(name="Small").desired_instances == 7
+    assert User.objects.get(username="ana").name == "Ana Anders"
+
+
+def add_person():
+    factories.make_user("somebody")
+
+
+def add_template():
+    author = User.objects.create_user("ana")
+    Template.objects.create(organization=factories.default_organization(), name="theirs")
+    assert author.pk
+
+
+@pytest.mark.parametrize("add", [add_person, add_template])
+def test_beside_other_data_it_refuses_and_says_what_to_do(add):
+    add()
+    before = sizes()
+
+    with pytest.raises(CommandError, match="--force") as refused:
+        demo()
+
+    assert refused.value.returncode == 1
+    assert sizes() == before
+
+
+@pytest.mark.parametrize("add", [add_person, add_template])
+def test_if_empty_is_silent_beside_other_data(add):
+    add()
+    before = sizes()
+
+    assert demo("--if-empty") == ""
+    assert sizes() == before
+
+
+def test_force_adds_the_demo_beside_other_data():
+    add_person()
+
+    demo("--force")
+
+    assert set(User.objects.values_list("username", flat=True)) == NAMES | {"somebody"}
+
+
+def test_the_system_user_is_no_other_data():
+    assert User.with_system.filter(username=PREBUILDS_USERNAME).exists()
+
+    demo()
