@@ -26,3 +26,13 @@ class TokenScope(models.TextChoices):
     READ = "read", "Read"
     USE = "use", "Use workspaces"
     MANAGE = "manage", "Manage"
+
+
+class AuditSource(models.TextChoices):
+    """Through which door a change came."""
+
+    PAGE = "page", "Page"
+    ADMIN = "admin", "Admin"
+    API = "api", "API"
+    COMMAND = "command", "Command"
+    SYSTEM = "system", "System"

@@ -1,15 +1,13 @@
 """The addresses. Each package of faces brings its own list; this page only says where they hang."""
 
-from django.conf import settings
 from django.contrib import admin
 from django.urls import URLPattern, URLResolver, include, path
 
-# A room that is not built yet has no addresses.
-ROOMS = {"api/v2/": "prebuilds/api", "": "prebuilds/dashboard"}
+from prebuilds.api.health import healthz
 
-urlpatterns: list[URLPattern | URLResolver] = [path("admin/", admin.site.urls)]
-urlpatterns += [
-    path(prefix, include(f"{room.replace('/', '.')}.urls"))
-    for prefix, room in ROOMS.items()
-    if (settings.BASE_DIR / room / "urls.py").exists()
+urlpatterns: list[URLPattern | URLResolver] = [
+    path("admin/", admin.site.urls),
+    path("healthz", healthz),
+    path("api/v2/", include("prebuilds.api.urls")),
+    path("", include("prebuilds.dashboard.urls")),
 ]

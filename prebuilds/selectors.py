@@ -15,6 +15,7 @@ from prebuilds.conf import current_policy
 from prebuilds.core.actions import Decision
 from prebuilds.core.decisions import decide
 from prebuilds.core.health import describe_health
+from prebuilds.models import ReconcileRun
 from templates_app.models import Preset
 
 
@@ -66,6 +67,12 @@ def list_pools(*, now: datetime) -> PoolsOverview:
         as_of=now,
         paused=paused,
     )
+
+
+def last_cycle_at() -> datetime | None:
+    """Return when the last cycle that held the lock was completed: the reconciler's heartbeat."""
+    runs = ReconcileRun.objects.filter(lock_acquired=True, completed_at__isnull=False)
+    return runs.order_by("-completed_at").values_list("completed_at", flat=True).first()
 
 
 def _is_shown(decision: Decision) -> bool:
