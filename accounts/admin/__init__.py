@@ -3,6 +3,7 @@
 from django.contrib import admin
 from django.contrib.auth.models import Group as DjangoGroup
 
+from accounts.admin.history import AuditEntryAdmin
 from accounts.admin.organizations import (
     GroupAdmin,
     GroupMembershipAdmin,
@@ -11,7 +12,15 @@ from accounts.admin.organizations import (
     TokenAdmin,
 )
 from accounts.admin.users import UserAdmin
-from accounts.models import Group, GroupMembership, Membership, Organization, Token, User
+from accounts.models import (
+    AuditEntry,
+    Group,
+    GroupMembership,
+    Membership,
+    Organization,
+    Token,
+    User,
+)
 
 admin.site.unregister(DjangoGroup)  # its permission tables mean nothing here
 admin.site.register(User, UserAdmin)
@@ -20,3 +29,4 @@ admin.site.register(Membership, MembershipAdmin)
 admin.site.register(Group, GroupAdmin)
 admin.site.register(GroupMembership, GroupMembershipAdmin)
 admin.site.register(Token, TokenAdmin)
+admin.site.register(AuditEntry, AuditEntryAdmin)

@@ -6,32 +6,72 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     dependencies = [
-        ('accounts', '0002_prebuilds_user'),
+        ("accounts", "0002_prebuilds_user"),
     ]
 
     operations = [
         migrations.CreateModel(
-            name='AuditEntry',
+            name="AuditEntry",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('at', models.DateTimeField()),
-                ('source', models.CharField(choices=[('page', 'Page'), ('admin', 'Admin'), ('api', 'API'), ('command', 'Command'), ('system', 'System')], max_length=16)),
-                ('address', models.GenericIPAddressField(blank=True, null=True)),
-                ('action', models.CharField(help_text='The verb, such as retry or pause.', max_length=32)),
-                ('object_type', models.CharField(max_length=64)),
-                ('object_id', models.CharField(max_length=64)),
-                ('object_label', models.CharField(max_length=255)),
-                ('before', models.JSONField(blank=True, default=dict)),
-                ('after', models.JSONField(blank=True, default=dict)),
-                ('actor', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='audit_entries', to=settings.AUTH_USER_MODEL)),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                ("at", models.DateTimeField()),
+                (
+                    "source",
+                    models.CharField(
+                        choices=[
+                            ("page", "Page"),
+                            ("admin", "Admin"),
+                            ("api", "API"),
+                            ("command", "Command"),
+                            ("system", "System"),
+                        ],
+                        max_length=16,
+                    ),
+                ),
+                ("address", models.GenericIPAddressField(blank=True, null=True)),
+                (
+                    "action",
+                    models.CharField(help_text="The verb, such as retry or pause.", max_length=32),
+                ),
+                ("object_type", models.CharField(max_length=64)),
+                ("object_id", models.CharField(max_length=64)),
+                ("object_label", models.CharField(max_length=255)),
+                ("before", models.JSONField(blank=True, default=dict)),
+                ("after", models.JSONField(blank=True, default=dict)),
+                (
+                    "actor",
+                    models.ForeignKey(
+                        blank=True,
+                        null=True,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="audit_entries",
+                        to=settings.AUTH_USER_MODEL,
+                    ),
+                ),
             ],
             options={
-                'verbose_name_plural': 'audit entries',
-                'ordering': ('-at', '-id'),
-                'indexes': [models.Index(fields=['-at'], name='audit_newest'), models.Index(fields=['object_type', 'object_id', '-at'], name='audit_of_object')],
-                'constraints': [models.CheckConstraint(condition=models.Q(('source__in', ['page', 'admin', 'api', 'command', 'system'])), name='audit_source_known')],
+                "verbose_name_plural": "audit entries",
+                "ordering": ("-at", "-id"),
+                "indexes": [
+                    models.Index(fields=["-at"], name="audit_newest"),
+                    models.Index(
+                        fields=["object_type", "object_id", "-at"], name="audit_of_object"
+                    ),
+                ],
+                "constraints": [
+                    models.CheckConstraint(
+                        condition=models.Q(
+                            ("source__in", ["page", "admin", "api", "command", "system"])
+                        ),
+                        name="audit_source_known",
+                    )
+                ],
             },
         ),
     ]

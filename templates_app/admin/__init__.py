@@ -1,6 +1,7 @@
 """The admin pages of templates."""
 
-from templates_app.admin.presets import PresetAdmin, PresetParameterAdmin, PresetScheduleAdmin
+from templates_app.admin.preset_rows import PresetParameterAdmin, PresetScheduleAdmin
+from templates_app.admin.presets import PresetAdmin
 from templates_app.admin.templates import (
     ParameterDefinitionAdmin,
     TemplateAdmin,

@@ -17,7 +17,6 @@ from accounts.admin.base import (
     PolicyAdmin,
     PolicyForm,
     ReadableRelatedFilter,
-    ReadOnlyAdmin,
     ReadOnlyInline,
     TabularInline,
 )
@@ -61,6 +60,9 @@ class PresetForm(PolicyForm):
 class ScheduleFormSet(BaseInlineFormSet):  # type: ignore[type-arg]
     """A preset's schedules, which must be readable and not overlap."""
 
+    def validate_unique(self) -> None:
+        """Do nothing: two equal rows overlap, and that is said better below."""
+
     def clean(self) -> None:
         """Put every problem at the rows that have it."""
         super().clean()
@@ -77,6 +79,17 @@ class ScheduleFormSet(BaseInlineFormSet):  # type: ignore[type-arg]
             for index in {problem.index, problem.other_index}:
                 if index is not None:  # else it is the zone's, told at its own field
                     rows[index].add_error("cron_expression", problem.message)
+
+    def save(self, commit: bool = True) -> Any:
+        """Make room first: rows that swap their expressions would meet halfway."""
+        moved = [
+            form.instance.pk
+            for form in self.initial_forms
+            if "cron_expression" in form.changed_data
+        ]
+        if commit and moved:
+            PresetSchedule.objects.filter(preset=self.instance, pk__in=moved).delete()
+        return super().save(commit)  # inserts those again, under their own ids
 
     def save_new(self, form: Any, commit: bool = True) -> Any:
         """Keep the rows in the order they stand."""
@@ -260,34 +273,3 @@ class PresetAdmin(PolicyAdmin[Preset]):
             f"Prebuilds made before now will be replaced; presets: {len(presets)}.",
             messages.SUCCESS,
         )
-
-
-class _OfPreset(ReadOnlyAdmin[Any]):
-    """Rows of presets, across all of them."""
-
-    resource = Resource.TEMPLATE
-    organization_path = "preset__version__template__organization_id"
-    list_select_related = ("preset__version__template",)
-    list_filter = (("preset__version__template", ReadableRelatedFilter),)
-    ordering = ("preset__version__template__name", "preset__name", "pk")
-
-    @admin.display(ordering="preset__version__template__name")
-    def template(self, row: Any) -> str:
-        """Return whose it is."""
-        return f"{row.preset.version.template} {row.preset.version}"
-
-
-@admin.register(PresetParameter)
-class PresetParameterAdmin(_OfPreset):
-    """The values presets set."""
-
-    list_display = ("name", "value", "preset", "template")
-    search_fields = ("name", "preset__name", "preset__version__template__name")
-
-
-@admin.register(PresetSchedule)
-class PresetScheduleAdmin(_OfPreset):
-    """When how many are wanted; edited on the preset's page, where overlaps are seen."""
-
-    list_display = ("cron_expression", "desired_instances", "preset", "template")
-    search_fields = ("cron_expression", "preset__name", "preset__version__template__name")

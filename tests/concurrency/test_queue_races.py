@@ -10,7 +10,7 @@ from prebuilds.core.actions import Reason
 from prebuilds.execution import deletion
 from templates_app.services import PresetSpec
 from tests import factories
-from tests.concurrency.racing import alongside, errors, race, uncommitted
+from tests.concurrency.racing import alongside, blocked_by, errors, race, uncommitted
 from tests.factories import NOON
 from workspaces.errors import LeaseLost
 from workspaces.models import Agent, ProvisionerJob, Workspace
@@ -142,6 +142,19 @@ def test_cancelling_a_pending_start_against_a_daemon_that_takes_it(_):
         else:
             assert workspace.deleted_at == LATER
             assert statuses == ["canceled", "succeeded"]
+
+
+def test_cancelling_a_pending_start_looks_again_after_waiting_for_the_daemon_that_took_it():
+    (workspace,) = make_pending(1)
+    cancel = partial(
+        deletion.cancel_pending, workspace_id=workspace.pk, reason=Reason.SURPLUS, now=LATER
+    )
+
+    cancelled = blocked_by(partial(factories.acquire, daemon=factories.make_daemon()), cancel)
+
+    workspace.refresh_from_db()
+    assert ProvisionerJob.objects.get(build__build_number=1).status == "running"
+    assert (cancelled, workspace.deleted_at) == (False, None)
 
 
 @pytest.mark.parametrize("_", range(ROUNDS))

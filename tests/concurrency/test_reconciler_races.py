@@ -5,7 +5,7 @@ from collections import Counter
 from functools import partial
 
 import pytest
-from django.db import Error, connection, connections
+from django.db import Error, connection
 
 from accounts.models import Group, GroupMembership, Membership
 from accounts.system import PREBUILDS_USER_ID
@@ -16,7 +16,7 @@ from prebuilds.models import ReconcileRun, Trigger
 from templates_app.models import Preset
 from templates_app.services import PresetSpec
 from tests import factories
-from tests.concurrency.racing import PATIENCE, alongside, errors, race, uncommitted
+from tests.concurrency.racing import PATIENCE, alongside, blocked_by, errors, race
 from tests.factories import NOON, observe
 from workspaces.models import ProvisionerJob, Workspace
 
@@ -118,40 +118,14 @@ def test_creating_for_one_preset_at_once_never_exceeds_what_it_wants(_):
 
 def test_creating_waits_for_an_edit_under_way_and_obeys_it():
     (preset,) = make_presets(1, desired=5)
-    seen = observe(preset)
-    with (
-        uncommitted(lambda: Preset.objects.filter(pk=preset.pk).update(desired_instances=1)),
-        connection.cursor() as cursor,
-    ):
-        waiting = threading.Thread(target=create_and_close, args=(seen,))
-        waiting.start()
-        wait_for_a_blocked_backend(cursor)
-    waiting.join(PATIENCE)
+    create = partial(creation.create_prebuilds, observe(preset), count=5, now=NOON)
 
-    assert not waiting.is_alive()
+    created = blocked_by(
+        lambda: Preset.objects.filter(pk=preset.pk).update(desired_instances=1), create
+    )
+
+    assert created == 1
     assert pool_sizes() == {preset.pk: 1}
-
-
-def create_and_close(seen):
-    try:
-        creation.create_prebuilds(seen, count=5, now=NOON)
-    finally:
-        connections.close_all()
-
-
-def wait_for_a_blocked_backend(cursor):
-    import time
-
-    deadline = time.monotonic() + PATIENCE
-    while time.monotonic() < deadline:
-        cursor.execute(
-            "SELECT count(*) FROM pg_stat_activity"
-            " WHERE datname = current_database() AND cardinality(pg_blocking_pids(pid)) > 0"
-        )
-        if cursor.fetchone()[0]:
-            return
-        time.sleep(0.01)
-    pytest.fail("nobody waits for the lock")
 
 
 def test_two_cycles_join_an_organization_once():
@@ -231,12 +205,13 @@ class TestFaults:
         presets = make_presets(2)
         from workspaces.services import builds
 
-        real, failed = builds.insert_builds, []
+        real, lock, failed = builds.insert_builds, threading.Lock(), []
 
         def insert(requests, *, now):
             made = real(requests, now=now)
-            if not failed:
-                failed.append(end_own_connection())
+            with lock:
+                if not failed:
+                    failed.append(end_own_connection())
             return made
 
         monkeypatch.setattr(builds, "insert_builds", insert)
@@ -254,9 +229,10 @@ class TestFaults:
 
         def execute(decision, *, now):
             with lock:
-                if not done:
-                    done.append(True)
-                    effect()
+                first = not done
+                done.append(True)
+            if first:
+                effect()
             return real(decision, now=now)
 
         monkeypatch.setattr(execution, "execute_decision", execute)

@@ -26,10 +26,15 @@ def check_deferred() -> None:
 
 def assert_refused(constraint: str, attempt: Attempt) -> None:
     """Assert that the constraint, and no other, makes the attempt impossible to commit."""
-    with pytest.raises(IntegrityError) as refusal, transaction.atomic():
+    with pytest.raises(IntegrityError) as refusal:
+        _commit(attempt)
+    assert constraint in str(refusal.value)
+
+
+def _commit(attempt: Attempt) -> None:
+    with transaction.atomic():
         attempt()
         check_deferred()
-    assert constraint in str(refusal.value)
 
 
 def constraints_of(app: str, *, implied: Iterable[str] = ()) -> set[str]:

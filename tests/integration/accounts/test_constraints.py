@@ -55,6 +55,10 @@ def system_membership_with_a_role():
     Membership.objects.filter(user_id=PREBUILDS_USER_ID).update(roles=["organization-admin"])
 
 
+def negative_allowance():
+    Group.objects.create(organization=make_organization(), name="dev", quota_allowance=-1)
+
+
 REFUSED = [
     ("user_username_unique", lambda: (make_user("dana"), make_user("DANA"))),
     ("user_username_form", lambda: make_user("-dana")),
@@ -85,16 +89,12 @@ REFUSED = [
     ("membership_roles_known", lambda: make_user(organization_roles=["owner"])),
     ("membership_system_user_has_no_roles", system_membership_with_a_role),
     ("group_name_unique", a_group_twice),
-    ("accounts_group_quota_allowance_check", lambda: negative_allowance()),
+    ("accounts_group_quota_allowance_check", negative_allowance),
     ("group_membership_unique", a_group_member_twice),
     ("token_name_unique", two_tokens_of_one_name),
     ("token_scope_known", lambda: token_of(make_user().pk, scope="everything")),
     ("token_never_of_the_system_user", lambda: token_of(PREBUILDS_USER_ID)),
 ]
-
-
-def negative_allowance():
-    Group.objects.create(organization=make_organization(), name="dev", quota_allowance=-1)
 
 
 @pytest.mark.parametrize(("constraint", "attempt"), REFUSED)

@@ -129,9 +129,7 @@ NOTHING = dict.fromkeys(Resource, "")
 def allowed(user: User, resource: Resource, **where) -> str:
     """Return the letters of what `can` allows, in the order c r u d."""
     return "".join(
-        letter
-        for letter, action in LETTERS.items()
-        if policy.can(user, action, resource, **where)
+        letter for letter, action in LETTERS.items() if policy.can(user, action, resource, **where)
     )
 
 
@@ -236,7 +234,9 @@ DELETE_TABLE = [
 ]
 
 
-@pytest.mark.parametrize(("role", "prebuild", "persons", "far_prebuild", "far_persons"), DELETE_TABLE)
+@pytest.mark.parametrize(
+    ("role", "prebuild", "persons", "far_prebuild", "far_persons"), DELETE_TABLE
+)
 def test_who_may_delete_workspaces(role, prebuild, persons, far_prebuild, far_persons):
     here, there = make_organization(), make_organization()
     user = make_user(

@@ -12,6 +12,7 @@ from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 from django.utils import timezone
 
+from accounts import audit
 from accounts.enums import OrganizationRole, SiteRole, TokenScope
 from accounts.models import Group, GroupMembership
 from accounts.services import create_token
@@ -108,6 +109,7 @@ def add_one_of_everything(children: int = 1) -> None:
         run=run, preset=preset, state={}, actions=[{"action": "create", "reason": "missing"}]
     )
     pause_reconciliation(actor=user, reason="a test", until=None, now=now)
+    audit.record(actor=audit.AT_THE_SHELL, action="pause", target=preset, now=now)
     add_queue_rows(str(preset.pk.hex))
 
 

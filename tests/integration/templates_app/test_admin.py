@@ -202,6 +202,34 @@ def test_overlapping_rows_are_both_named(tess: Client, preset: Preset) -> None:
     assert "Rows 1 and 3 overlap" in third["cron_expression"][0]
 
 
+def test_two_equal_rows_overlap(tess: Client, preset: Preset) -> None:
+    response = save(tess, preset, ("* 9 * * *", 5), ("* 9 * * *", 4))
+
+    assert all("overlap" in each["cron_expression"][0] for each in row_errors_of(response))
+
+
+def test_two_rows_may_swap_their_expressions(tess: Client, preset: Preset) -> None:
+    save(tess, preset, ("* 9 * * *", 5), ("* 10 * * *", 1))
+    first, second = preset.schedules.all()
+
+    save(
+        tess,
+        preset,
+        ("* 10 * * *", 5),
+        ("* 9 * * *", 1),
+        **{
+            "schedules-INITIAL_FORMS": 2,
+            "schedules-0-id": first.pk,
+            "schedules-0-preset": preset.pk,
+            "schedules-1-id": second.pk,
+            "schedules-1-preset": preset.pk,
+        },
+    )
+
+    rows = preset.schedules.values_list("pk", "cron_expression", "desired_instances")
+    assert list(rows) == [(first.pk, "* 10 * * *", 5), (second.pk, "* 9 * * *", 1)]
+
+
 def test_an_unreadable_row_says_why_at_its_field(tess: Client, preset: Preset) -> None:
     response = save(tess, preset, ("*/5 * * * *", 5))
 

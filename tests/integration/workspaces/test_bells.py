@@ -156,9 +156,7 @@ def in_sql(sql):
 
 
 def pause(scene):
-    prebuilds_services.pause_reconciliation(
-        actor=scene.user, reason="x", until=None, now=LATER
-    )
+    prebuilds_services.pause_reconciliation(actor=scene.user, reason="x", until=None, now=LATER)
 
 
 RECONCILE, POOLS, JOBS, CLAIMED = "reconcile", "pools", "provisioner_jobs", "workspace_claimed"
@@ -166,43 +164,91 @@ BOTH = {RECONCILE, POOLS}
 START = Scene
 S = LifecycleState
 RINGS = [
-    ("a preset is added", START, lambda s: templates.create_preset(
-        version=s.template.active_version, spec=PresetSpec(name="Large")), BOTH),
+    (
+        "a preset is added",
+        START,
+        lambda s: templates.create_preset(
+            version=s.template.active_version, spec=PresetSpec(name="Large")
+        ),
+        BOTH,
+    ),
     ("desired instances change", START, update(Preset, desired_instances=9), BOTH),
     ("a ttl changes", START, update(Preset, ttl_seconds=7200), BOTH),
     ("a zone changes", START, update(Preset, scheduling_timezone="Europe/Zurich"), BOTH),
-    ("a preset is invalidated", START, lambda s: templates.invalidate_presets(
-        preset_ids=[s.preset.pk], now=NOON), BOTH),
-    ("a preset is retried", START, lambda s: templates.retry_preset(
-        preset_id=s.preset.pk, now=NOON), BOTH),
-    ("a preset fails to validate", START, lambda s: templates.mark_validation_failed(
-        preset_id=s.preset.pk, reason="x", now=NOON), {POOLS}),
-    ("a schedule is added", START, lambda s: PresetSchedule.objects.create(
-        preset=s.preset, cron_expression="* 9 * * *", desired_instances=1), BOTH),
-    ("a preset's value changes", START, lambda s: PresetParameter.objects.create(
-        preset=s.preset, name="a", value="b"), BOTH),
+    (
+        "a preset is invalidated",
+        START,
+        lambda s: templates.invalidate_presets(preset_ids=[s.preset.pk], now=NOON),
+        BOTH,
+    ),
+    (
+        "a preset is retried",
+        START,
+        lambda s: templates.retry_preset(preset_id=s.preset.pk, now=NOON),
+        BOTH,
+    ),
+    (
+        "a preset fails to validate",
+        START,
+        lambda s: templates.mark_validation_failed(preset_id=s.preset.pk, reason="x", now=NOON),
+        {POOLS},
+    ),
+    (
+        "a schedule is added",
+        START,
+        lambda s: PresetSchedule.objects.create(
+            preset=s.preset, cron_expression="* 9 * * *", desired_instances=1
+        ),
+        BOTH,
+    ),
+    (
+        "a preset's value changes",
+        START,
+        lambda s: PresetParameter.objects.create(preset=s.preset, name="a", value="b"),
+        BOTH,
+    ),
     ("a preset's description changes", START, update(Preset, description="x"), set()),
     ("a version is promoted", START, promote, BOTH),
     ("a template is deprecated", START, update(Template, deprecation_message="x"), BOTH),
     ("a template is deleted", START, update(Template, deleted_at=NOON), BOTH),
     ("a template's description changes", START, update(Template, description="x"), set()),
     ("reconciliation is paused", START, pause, BOTH),
-    ("reconciliation is resumed", START.paused,
-     lambda _: prebuilds_services.resume_reconciliation(), BOTH),
+    (
+        "reconciliation is resumed",
+        START.paused,
+        lambda _: prebuilds_services.resume_reconciliation(),
+        BOTH,
+    ),
     ("a prebuild is asked for", START, Scene.pending_prebuild, {POOLS, JOBS}),
-    ("a workspace is asked for", START,
-     lambda s: make_workspace(s.user, template=s.template), {POOLS, JOBS}),
+    (
+        "a workspace is asked for",
+        START,
+        lambda s: make_workspace(s.user, template=s.template),
+        {POOLS, JOBS},
+    ),
     ("a job is acquired", START.pending_prebuild, lambda _: acquire(now=LATER), {POOLS}),
     ("a job is given back", START.running_prebuild, release, {POOLS, JOBS}),
-    ("a running job is asked to stop", START.running_prebuild,
-     lambda s: jobs.cancel_job(job_id=s.job.job_id, now=LATER), {POOLS}),
-    ("a pending job of a prebuild is canceled", START.pending_prebuild,
-     lambda _: jobs.cancel_job(job_id=ProvisionerJob.objects.get().pk, now=LATER), BOTH),
+    (
+        "a running job is asked to stop",
+        START.running_prebuild,
+        lambda s: jobs.cancel_job(job_id=s.job.job_id, now=LATER),
+        {POOLS},
+    ),
+    (
+        "a pending job of a prebuild is canceled",
+        START.pending_prebuild,
+        lambda _: jobs.cancel_job(job_id=ProvisionerJob.objects.get().pk, now=LATER),
+        BOTH,
+    ),
     ("an orphan is deleted", START.pending_prebuild, orphan_delete, {RECONCILE, POOLS, JOBS}),
     ("a prebuild's job succeeds", START.running_prebuild, complete, BOTH),
     ("a prebuild's job fails", START.running_prebuild, fail, BOTH),
-    ("a prebuild's job is reaped", START.running_prebuild,
-     lambda _: jobs.reap_lost_jobs(now=NOON + timedelta(hours=1)), BOTH),
+    (
+        "a prebuild's job is reaped",
+        START.running_prebuild,
+        lambda _: jobs.reap_lost_jobs(now=NOON + timedelta(hours=1)),
+        BOTH,
+    ),
     ("a person's job succeeds", START.running_workspace, complete, {POOLS}),
     ("a person's job fails", START.running_workspace, fail, {POOLS}),
     ("an agent is reported", START.running_prebuild, report_resources, {POOLS}),
@@ -210,8 +256,12 @@ RINGS = [
     ("an agent is ready", START.built_prebuild, lifecycle(S.READY), BOTH),
     ("an agent is ready no more", START.ready_prebuild, lifecycle(S.START_ERROR), BOTH),
     ("an agent says again that it is ready", START.ready_prebuild, lifecycle(S.READY), set()),
-    ("a prebuild is claimed", START.ready_prebuild,
-     lambda s: claim_prebuild(s.preset, s.user, now=LATER), {RECONCILE, POOLS, JOBS}),
+    (
+        "a prebuild is claimed",
+        START.ready_prebuild,
+        lambda s: claim_prebuild(s.preset, s.user, now=LATER),
+        {RECONCILE, POOLS, JOBS},
+    ),
     ("a claim build succeeds", START.claim_running, complete, {POOLS, CLAIMED}),
     ("a claim build fails", START.claim_running, fail, {POOLS}),
     ("a workspace is renamed", START.running_workspace, update(Workspace, name="other"), set()),
@@ -220,18 +270,40 @@ RINGS = [
     ("an agent's heartbeat", START.ready_prebuild, agent_heartbeat, set()),
     ("an agent's log", START.ready_prebuild, agent_logs, set()),
     ("a daemon's heartbeat", START, daemon_heartbeat, set()),
-    ("SQL changes desired instances", START,
-     in_sql("UPDATE templates_app_preset SET desired_instances = 7"), BOTH),
+    (
+        "SQL changes desired instances",
+        START,
+        in_sql("UPDATE templates_app_preset SET desired_instances = 7"),
+        BOTH,
+    ),
     ("SQL deletes presets", START, in_sql("DELETE FROM templates_app_preset"), BOTH),
-    ("SQL gives a prebuild away", START.ready_prebuild, in_sql(
-        "UPDATE workspaces_workspace SET owner_id ="
-        " (SELECT id FROM accounts_user WHERE username = 'dana')"), BOTH),
-    ("SQL deletes a prebuild", START.ready_prebuild,
-     in_sql("UPDATE workspaces_workspace SET deleted_at = now()"), BOTH),
-    ("SQL ends a job", START.running_prebuild,
-     in_sql("UPDATE workspaces_provisionerjob SET completed_at = now()"), BOTH),
-    ("SQL makes an agent ready", START.built_prebuild,
-     in_sql("UPDATE workspaces_agent SET lifecycle_state = 'ready', ready_at = now()"), BOTH),
+    (
+        "SQL gives a prebuild away",
+        START.ready_prebuild,
+        in_sql(
+            "UPDATE workspaces_workspace SET owner_id ="
+            " (SELECT id FROM accounts_user WHERE username = 'dana')"
+        ),
+        BOTH,
+    ),
+    (
+        "SQL deletes a prebuild",
+        START.ready_prebuild,
+        in_sql("UPDATE workspaces_workspace SET deleted_at = now()"),
+        BOTH,
+    ),
+    (
+        "SQL ends a job",
+        START.running_prebuild,
+        in_sql("UPDATE workspaces_provisionerjob SET completed_at = now()"),
+        BOTH,
+    ),
+    (
+        "SQL makes an agent ready",
+        START.built_prebuild,
+        in_sql("UPDATE workspaces_agent SET lifecycle_state = 'ready', ready_at = now()"),
+        BOTH,
+    ),
 ]
 
 

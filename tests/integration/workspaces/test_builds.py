@@ -170,7 +170,9 @@ def test_given_values_replace_the_ones_carried_over():
 
 def test_values_a_new_version_no_longer_has_are_dropped_and_its_defaults_are_added():
     workspace = built_workspace({"size": "l"})
-    version = new_version(workspace, SIZE, ParameterDefinition(name="new", type="bool", default="true"))
+    version = new_version(
+        workspace, SIZE, ParameterDefinition(name="new", type="bool", default="true")
+    )
 
     build = ask(workspace, template_version=version)
 
@@ -208,7 +210,9 @@ def test_a_start_on_a_version_with_a_new_required_parameter_must_give_it():
     with pytest.raises(InvalidParameters):
         ask(workspace, template_version=version)
 
-    assert values(ask(workspace, template_version=version, given={"needed": "x"})) == {"needed": "x"}
+    assert values(ask(workspace, template_version=version, given={"needed": "x"})) == {
+        "needed": "x"
+    }
 
 
 @pytest.mark.parametrize("transition", [Transition.STOP, Transition.DELETE])
@@ -316,5 +320,9 @@ def test_an_orphan_is_deleted_without_a_daemon():
         first.preset,
         first.template_version,
     )
-    assert (last.job.status, last.job.completed_at, last.job.started_at) == ("succeeded", LATER, None)
+    assert (last.job.status, last.job.completed_at, last.job.started_at) == (
+        "succeeded",
+        LATER,
+        None,
+    )
     assert finish_all_jobs(now=LATER) == []

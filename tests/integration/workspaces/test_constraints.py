@@ -1,11 +1,11 @@
-"""The database refuses workspaces, builds, jobs and agents that must not be (semantics.md 1, 17)."""
+"""The database refuses workspaces, builds, jobs and agents that must not be."""
 
 from datetime import timedelta
 from itertools import product
 from uuid import uuid4
 
 import pytest
-from django.db import IntegrityError, ProgrammingError, transaction
+from django.db import ProgrammingError, transaction
 
 from accounts.models import User
 from accounts.system import PREBUILDS_USER_ID
@@ -21,7 +21,7 @@ from tests.factories import (
     make_workspace,
     preset_of,
 )
-from tests.integration.referee import assert_refused, check_deferred, constraints_of, run
+from tests.integration.referee import assert_refused, constraints_of, run
 from workspaces.models import (
     Agent,
     BuildParameter,
@@ -270,9 +270,10 @@ def test_a_claimed_prebuild_may_have_what_a_prebuild_may_not():
 def test_a_person_with_workspaces_cannot_be_deleted():
     workspace = make_workspace()
 
-    with pytest.raises(IntegrityError), transaction.atomic():
-        run("DELETE FROM accounts_user WHERE id = %s", workspace.owner_id)
-        check_deferred()
+    assert_refused(
+        "workspaces_workspace_owner_id",
+        lambda: run("DELETE FROM accounts_user WHERE id = %s", workspace.owner_id),
+    )
 
 
 STATUS_TABLE = {
@@ -293,9 +294,7 @@ STATUS_TABLE = {
 
 
 def test_the_status_table_has_every_possible_combination():
-    possible = {
-        each for each in product([False, True], repeat=4) if each[2] or not each[3]
-    }
+    possible = {each for each in product([False, True], repeat=4) if each[2] or not each[3]}
 
     assert set(STATUS_TABLE) == possible
 

@@ -5,6 +5,8 @@ from datetime import timedelta
 import pytest
 
 from accounts.system import PREBUILDS_USER_ID
+from templates_app.parameters import ParameterDefinition
+from templates_app.services import PresetSpec
 from tests.factories import (
     NOON,
     ask_for,
@@ -21,8 +23,6 @@ from tests.factories import (
     preset_of,
     result_for,
 )
-from templates_app.parameters import ParameterDefinition
-from templates_app.services import PresetSpec
 from workspaces.enums import Transition
 from workspaces.models import ProvisionerDaemon, ProvisionerJob
 from workspaces.services import builds, jobs
@@ -141,8 +141,10 @@ def test_a_jobs_tags_must_be_contained_in_the_daemons(wanted, offered, fits):
     assert (acquire(daemon) is not None) == fits
 
 
-@pytest.mark.parametrize(("types", "fits"), [(["local"], True), (["magic", "local"], True),
-                                             (["magic"], False), ([], False)])
+@pytest.mark.parametrize(
+    ("types", "fits"),
+    [(["local"], True), (["magic", "local"], True), (["magic"], False), ([], False)],
+)
 def test_a_daemon_gets_jobs_of_its_types_only(types, fits):
     make_workspace(now=NOON)
 

@@ -1,4 +1,4 @@
-"""What a job leaves behind when it ends: state, resources, deadline, log (semantics.md 14, 16, 17)."""
+"""What a job leaves behind when it ends: state, resources, deadline, log."""
 
 from dataclasses import replace
 from datetime import timedelta

@@ -185,10 +185,10 @@ def test_the_oldest_is_deleted_even_when_it_is_ready_and_a_younger_one_is_not():
 
 def test_oldest_means_created_first_not_started_first():
     preset = make_preset(
-        1, running=(prebuild(1, age=HOUR, up=MINUTE), prebuild(2, age=MINUTE, up=MINUTE))
+        1, running=(prebuild(1, age=MINUTE, up=MINUTE), prebuild(2, age=HOUR, up=TICK))
     )
 
-    assert deletions(actions_for(preset)) == [(1, "extraneous")]
+    assert deletions(actions_for(preset)) == [(2, "extraneous")]
 
 
 def test_surplus_is_cancelled_before_anything_extraneous_is_deleted():
@@ -320,6 +320,13 @@ def test_more_given_up_than_extraneous_spare_all_others():
     actions = actions_for(preset)
 
     assert deletions(actions) == [(3, "never_ready"), (2, "never_ready")]
+
+
+def test_a_prebuild_given_up_in_a_full_pool_takes_no_other_with_it():
+    ready = tuple(prebuild(number) for number in (1, 2, 3))
+    preset = make_preset(4, running=(*ready, prebuild(4, age=HOUR, ready=False)))
+
+    assert deletions(actions_for(preset)) == [(4, "never_ready")]
 
 
 def test_a_prebuild_that_is_given_up_is_replaced_only_once_it_is_gone():

@@ -34,7 +34,7 @@ from tests.unit.prebuilds.core.builders import (
 )
 from tests.unit.prebuilds.core.strategies import hungry_snapshots, policies, snapshots
 
-thorough = settings(max_examples=100, deadline=None)
+thorough = settings(max_examples=60, deadline=None)
 OTHER = UUID(int=800)
 UNLIMITED = Policy(max_in_flight=0)
 

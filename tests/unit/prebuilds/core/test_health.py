@@ -240,7 +240,7 @@ def test_only_a_backoff_knows_when_it_ends():
     }
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(snapshots(), policies, st.booleans())
 def test_every_decision_has_a_word_and_a_sentence(snapshot, policy, paused):
     for decision in decide(snapshot, policy, NOW):

@@ -127,9 +127,11 @@ def test_failed_and_canceled_prebuilds_go_in_the_order_they_ended_whatever_the_o
     ("tries", "ago", "again"),
     [
         (1, MINUTE - TICK, False),
+        (1, MINUTE, True),
         (1, MINUTE + TICK, True),
         (2, MINUTE + TICK, False),
         (2, 2 * MINUTE - TICK, False),
+        (2, 2 * MINUTE, True),
         (2, 2 * MINUTE + TICK, True),
         (3, 3 * MINUTE - TICK, False),
         (3, 400 * DAY, False),  # stuck: a notice instead

@@ -1,6 +1,7 @@
 """What holds for every snapshot, whatever it contains (semantics.md 4, 7 to 10)."""
 
 from dataclasses import replace
+from datetime import timedelta
 from random import Random
 
 from hypothesis import given, settings
@@ -21,6 +22,9 @@ from prebuilds.core.snapshot import PresetSnapshot, Snapshot, Status
 from prebuilds.core.state import calculate_state
 from tests.unit.prebuilds.core.aftermath import apply, apply_all
 from tests.unit.prebuilds.core.builders import (
+    DAY,
+    HOUR,
+    MINUTE,
     NOW,
     actions_for,
     created,
@@ -30,7 +34,7 @@ from tests.unit.prebuilds.core.builders import (
 )
 from tests.unit.prebuilds.core.strategies import attempts, policies, presets, snapshots, statuses
 
-thorough = settings(max_examples=100, deadline=None)
+thorough = settings(max_examples=60, deadline=None)
 ROWS = ("running", "pending", "attempts", "failed", "failed_deletions")
 # Every field the failed deletions and specimens depend on stays; all that gates creating varies.
 GATES = ("backoff_lookback", "max_in_flight")
@@ -262,20 +266,22 @@ def test_after_a_failure_no_second_creation_goes_in_flight(preset: PresetSnapsho
 
 
 @thorough
-@given(presets(active=True), policies)
-def test_of_what_remains_none_is_older_than_what_was_deleted_as_extraneous(
-    preset: PresetSnapshot, policy: Policy
+@given(presets(active=True), st.sampled_from((MINUTE, HOUR, 10 * DAY)))
+def test_extraneous_are_the_oldest_and_leave_exactly_what_is_desired(
+    preset: PresetSnapshot, ready_timeout: timedelta
 ):
-    actions = actions_for(preset, policy)
+    crowded = replace(preset, ttl=None, last_invalidated_at=None)
+    actions = actions_for(crowded, Policy(ready_timeout=ready_timeout))
     gone = {
         one.workspace_id
         for one in of_kind(actions, DeletePrebuild)
         if one.reason == Reason.EXTRANEOUS
     }
-    left = apply(preset, actions, NOW).running
+    left = apply(crowded, actions, NOW).running
 
     youngest_gone = max(
-        ((one.created_at, one.id) for one in preset.running if one.id in gone), default=None
+        ((one.created_at, one.id) for one in crowded.running if one.id in gone), default=None
     )
 
+    assert youngest_gone is None or len(left) == calculate_state(crowded, NOW).desired
     assert youngest_gone is None or all(youngest_gone < (one.created_at, one.id) for one in left)

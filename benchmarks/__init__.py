@@ -1,0 +1,1 @@
+"""Measure what the product promises, as ratios within one run (`make bench`)."""

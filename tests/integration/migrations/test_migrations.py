@@ -1,0 +1,118 @@
+"""Forwards, back to nothing, and forwards again, with and without rows (issue 2)."""
+
+from collections.abc import Iterator
+from io import StringIO
+
+import pytest
+from django.apps import apps
+from django.core.management import call_command
+from django.db import connections
+
+from prebuilds import services
+from tests import factories
+from tests.factories import NOON
+from tests.scratch import scratch_database
+
+OURS = ("accounts", "templates_app", "workspaces", "prebuilds")
+pytestmark = pytest.mark.django_db(transaction=True, databases=["default", "snapshot"])
+
+
+@pytest.fixture
+def scratch(transactional_db) -> Iterator[None]:
+    """Point the default connection at a new, empty database for the length of the test."""
+    with scratch_database("scratch_for_migrations"):
+        yield
+
+
+def migrate(*target: str) -> None:
+    call_command("migrate", *target, verbosity=0, interactive=False)
+
+
+def tables() -> set[str]:
+    names = connections["default"].introspection.table_names()
+    return {one for one in names if one.startswith(OURS)}
+
+
+def leftovers() -> set[str]:
+    """Return our functions and triggers that are still there."""
+    with connections["default"].cursor() as cursor:
+        cursor.execute(
+            "SELECT proname FROM pg_proc WHERE pronamespace = 'public'::regnamespace"
+            " AND proname ~ '^(ring|refuse)'"
+            " UNION SELECT tgname FROM pg_trigger WHERE NOT tgisinternal"
+        )
+        return {row[0] for row in cursor.fetchall()}
+
+
+def structure() -> list[tuple[str, ...]]:
+    """Return every column, constraint, index and trigger of our tables, comparable."""
+    with connections["default"].cursor() as cursor:
+        cursor.execute(
+            """
+            SELECT 'column', table_name, column_name, data_type || is_nullable
+              FROM information_schema.columns WHERE table_schema = 'public'
+            UNION ALL
+            SELECT 'constraint', conrelid::regclass::text, conname, pg_get_constraintdef(oid)
+              FROM pg_constraint WHERE connamespace = 'public'::regnamespace
+            UNION ALL
+            SELECT 'index', tablename, indexname, indexdef
+              FROM pg_indexes WHERE schemaname = 'public'
+            UNION ALL
+            SELECT 'trigger', tgrelid::regclass::text, tgname, pg_get_triggerdef(oid)
+              FROM pg_trigger WHERE NOT tgisinternal
+            ORDER BY 1, 2, 3, 4
+            """
+        )
+        return cursor.fetchall()
+
+
+def fill() -> None:
+    """Make something of everything: pools, a claim, a deletion, a pause."""
+    factories.make_baseline()
+    template = factories.make_template()
+    preset = factories.preset_of(template)
+    factories.make_ready_prebuilds(preset, 2, now=NOON)
+    factories.claim_prebuild(preset, now=NOON)
+    factories.finish_all_jobs(now=NOON)
+    factories.make_workspace(template=template, now=NOON)
+    services.pause_reconciliation(
+        actor=factories.make_user(), reason="because", until=None, now=NOON
+    )
+
+
+def test_no_migration_is_missing():
+    call_command("makemigrations", check=True, dry_run=True, verbosity=0, stdout=StringIO())
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(120)
+@pytest.mark.parametrize("filled", [False, True], ids=["empty", "filled"])
+def test_forwards_backwards_and_forwards_again_on_a_database_that_is(scratch, filled):
+    migrate()
+    first = structure()
+    if filled:
+        fill()
+
+    migrate("accounts", "zero")
+    assert tables() == set()
+    assert leftovers() == set()
+
+    migrate()
+    assert structure() == first
+    if filled:
+        fill()
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(120)
+def test_back_to_the_bare_tables_and_forth_again_keeps_every_row(scratch):
+    migrate()
+    fill()
+    models = [model for app in OURS for model in apps.get_app_config(app).get_models()]
+    before = {model: model._base_manager.count() for model in models}
+
+    for app in ("prebuilds", "workspaces", "templates_app"):
+        migrate(app, "0001")
+    migrate()
+
+    assert {model: model._base_manager.count() for model in models} == before

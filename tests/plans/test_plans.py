@@ -1,0 +1,196 @@
+"""Plans are promises: what runs often reads little, however much there is."""
+
+import json
+from dataclasses import dataclass
+
+import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
+
+from accounts.system import PREBUILDS_USER_ID
+from prebuilds import observation
+from prebuilds.conf import current_policy
+from prebuilds.execution import creation
+from prebuilds.locks import LOCK_CLAIMABLE_PREBUILD
+from tests import factories
+from tests.factories import NOON
+from tests.plans.conftest import LIVE, PENDING, PRESETS_EACH, TEMPLATES
+from workspaces.locks import ACQUIRE_JOB
+from workspaces.models import ProvisionerJob, Workspace
+from workspaces.services import agents, jobs
+
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.serial,
+    pytest.mark.timeout(120),
+    pytest.mark.usefixtures("city"),
+    pytest.mark.django_db,
+]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Explained:
+    """What PostgreSQL did."""
+
+    buffers: int
+    indexes: frozenset[str]
+    scanned: frozenset[str]
+    milliseconds: float
+    text: str
+
+
+def explain(sql, parameters=None) -> Explained:
+    """Run the statement for real and return what it read and by which way."""
+    with connection.cursor() as cursor:
+        cursor.execute("EXPLAIN (ANALYZE, BUFFERS, FORMAT JSON) " + sql, parameters)
+        (answer,) = cursor.fetchone()
+    (report,) = json.loads(answer) if isinstance(answer, str) else answer
+    nodes = list(_nodes(report["Plan"]))
+    top = report["Plan"]
+    return Explained(
+        buffers=top["Shared Hit Blocks"] + top["Shared Read Blocks"],
+        indexes=frozenset(node["Index Name"] for node in nodes if "Index Name" in node),
+        scanned=frozenset(
+            node["Relation Name"] for node in nodes if node["Node Type"].endswith("Seq Scan")
+        ),
+        milliseconds=report["Execution Time"],
+        text="\n".join(_lines(report["Plan"])),
+    )
+
+
+def _nodes(node):
+    yield node
+    for child in node.get("Plans", ()):
+        yield from _nodes(child)
+
+
+def _lines(node, depth=0):
+    """Yield one short line per step of a plan, for a failure's message."""
+    what = " ".join(
+        str(node[key])
+        for key in ("Node Type", "Relation Name", "Index Name", "Sort Key")
+        if key in node
+    )
+    yield (
+        f"{'  ' * depth}{what}: {node['Actual Rows']:g} rows x {node['Actual Loops']},"
+        f" {node['Plan Rows']} expected,"
+        f" {node['Shared Hit Blocks'] + node['Shared Read Blocks']} buffers"
+    )
+    for child in node.get("Plans", ()):
+        yield from _lines(child, depth + 1)
+
+
+def claim(preset) -> Explained:
+    return explain(
+        LOCK_CLAIMABLE_PREBUILD,
+        {
+            "prebuilds": PREBUILDS_USER_ID,
+            "template": preset.version.template_id,
+            "preset": preset.pk,
+            "now": NOON,
+        },
+    )
+
+
+def acquire(**changes) -> Explained:
+    daemon = factories.make_daemon(now=NOON)
+    parameters = {
+        "daemon": daemon.pk,
+        "organization": None,
+        "types": ["local"],
+        "tags": "{}",
+        "lease": daemon.pk,
+        "now": NOON,
+    }
+    return explain(ACQUIRE_JOB, {**parameters, **changes})
+
+
+def assert_reads(found: Explained, *, at_most: int) -> None:
+    assert found.buffers <= at_most, f"{found.buffers} buffers\n{found.text}"
+
+
+def test_the_city_is_big():
+    assert Workspace.objects.filter(deleted_at=None).count() == LIVE
+    assert ProvisionerJob.objects.filter(completed_at=None).count() == PENDING
+    assert ProvisionerJob.objects.exclude(completed_at=None).count() == 200_000
+
+
+def test_a_claim_walks_the_partial_index_and_reads_little(city):
+    found = claim(city.preset)
+
+    assert "workspace_live_prebuilds" in found.indexes, found.text
+    assert found.scanned <= {"templates_app_preset"}, found.text
+    assert_reads(found, at_most=200)
+
+
+def test_a_claim_on_an_empty_pool_looks_at_its_template_once_at_most(city):
+    found = claim(city.empty)
+
+    assert_reads(found, at_most=4 * LIVE // TEMPLATES)
+    assert found.milliseconds < 500
+
+
+def test_a_claim_passes_over_what_is_not_ready_at_a_few_buffers_each(city):
+    oldest = list(
+        Workspace.objects.filter(
+            owner_id=PREBUILDS_USER_ID, deleted_at=None, latest_build__preset=city.preset
+        ).order_by("created_at")[:20]
+    )
+    agents.Agent.objects.filter(
+        resource__build__in=[workspace.latest_build_id for workspace in oldest]
+    ).update(lifecycle_state="starting")
+
+    found = claim(city.preset)
+
+    assert_reads(found, at_most=200 + 20 * 130)
+
+
+def test_an_acquire_walks_the_pending_index_and_reads_little():
+    found = acquire()
+
+    assert "job_pending" in found.indexes, found.text
+    assert found.scanned == frozenset(), found.text
+    assert_reads(found, at_most=60)
+
+
+def test_a_reaper_reads_running_jobs_only():
+    with CaptureQueriesContext(connection) as statements:
+        assert jobs.reap_lost_jobs(now=NOON) == []
+
+    found = explain(statements[0]["sql"])
+    assert "job_running" in found.indexes, found.text
+    assert_reads(found, at_most=10)
+
+
+def test_an_agent_is_found_by_its_token():
+    with CaptureQueriesContext(connection) as statements, pytest.raises(Exception, match="agent"):
+        agents.authenticate("nobody")
+
+    found = explain(statements[0]["sql"])
+    assert "agent_token" in found.indexes, found.text
+    assert_reads(found, at_most=20)
+
+
+def test_the_recount_of_a_creation_reads_the_live_prebuilds_of_its_template_only(city):
+    snapshot = factories.observe(city.preset)
+    with CaptureQueriesContext(connection) as statements:
+        made = creation.create_prebuilds(snapshot, count=1, now=NOON)
+    assert made == 0  # a thousand are there, ten are wanted
+    (recount,) = [one["sql"] for one in statements if "COUNT(*)" in one["sql"]]
+
+    found = explain(recount)
+
+    assert "workspace_live_prebuilds" in found.indexes, found.text
+    assert "workspaces_workspace" not in found.scanned, found.text
+    assert found.milliseconds < 500
+
+
+def test_the_attempts_a_snapshot_reads_do_not_grow_with_history():
+    with CaptureQueriesContext(connection) as statements:
+        observation.take_snapshot(current_policy(), using="default", now=NOON)
+    (attempts,) = [one["sql"] for one in statements if "never_ready" in one["sql"]]
+
+    found = explain(attempts)
+
+    assert "workspaces_workspacebuild" not in found.scanned, found.text
+    assert_reads(found, at_most=60 * TEMPLATES * (PRESETS_EACH + 1) * 10)
