@@ -70,7 +70,7 @@ clean: ## remove the virtual environment and caches; keeps .data
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 reset: stop ## end everything and remove .data: database, workspaces, keys
-	rm -rf .data
+	rm -rf "$${PREBUILDS_DATA_DIR:-.data}"
 
 .venv/base.stamp: requirements/base.txt | .venv/bin/pip
 	$(PIP) install --require-hashes -r requirements/base.txt

@@ -1,4 +1,4 @@
-"""Write down who changed what, in the transaction of the change (semantics.md 19, ui.md 9)."""
+"""Write down who changed what, in the transaction of the change (semantics.md 19)."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass

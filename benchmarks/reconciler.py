@@ -309,9 +309,11 @@ def promotion() -> list[Result]:
         template = fill.a_template()
         newer = template.versions.get(name="v2")
         promote_version(template_id=template.pk, version_id=newer.pk)
-        with mock.patch.object(reconciler, "_worker_limit", return_value=1):
-            with CaptureQueriesContext(connections["default"]) as queries:
-                cycles[each] = cycle()
+        with (
+            mock.patch.object(reconciler, "_worker_limit", return_value=1),
+            CaptureQueriesContext(connections["default"]) as queries,
+        ):
+            cycles[each] = cycle()
         counts[each] = len(queries)
     done = cycles[100]
     right = done.total("deleted") == 1_000 and done.total("created") == 1_000

@@ -30,7 +30,7 @@ def is_web_server(argv: list[str]) -> bool:
     A pool keeps threads, and threads do not survive a fork: qcluster forks its workers, so there a
     pooled connection would wait for ever. Commands gain nothing from a pool and would hear of an
     unreachable server only after its 30 s timeout. They keep one connection for a minute instead
-    (shared/django_q2.md, gotcha 7).
+    (docs/adr/0005).
     """
     path = PurePath(argv[0]) if argv else PurePath()
     return path.name == "uvicorn" or path.parts[-2:] == ("uvicorn", "__main__.py")

@@ -1,4 +1,4 @@
-"""Everything that differs between machines, read once. See the README for the list of variables.
+"""Everything that differs between machines, read once. docs/configuration.md lists them.
 
 Together with config.env the only reader of the environment; a bad value refuses to start.
 """
@@ -106,7 +106,7 @@ TEMPLATES = [
     {
         "BACKEND": "django.template.backends.django.DjangoTemplates",
         # One folder per page holds its view and its templates: "pools/page.html".
-        "DIRS": [BASE_DIR / "prebuilds" / "dashboard"],
+        "DIRS": [BASE_DIR / "prebuilds" / "dashboard", BASE_DIR / "prebuilds" / "templates"],
         "APP_DIRS": True,
         "OPTIONS": {
             "context_processors": [
@@ -184,7 +184,10 @@ REST_FRAMEWORK = {
         "prebuilds.api.authentication.TokenAuthentication",
         "rest_framework.authentication.SessionAuthentication",
     ],
-    "DEFAULT_PERMISSION_CLASSES": ["rest_framework.permissions.IsAuthenticated"],
+    "DEFAULT_PERMISSION_CLASSES": [
+        "rest_framework.permissions.IsAuthenticated",
+        "prebuilds.api.permissions.TokenScopeAllows",
+    ],
     "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
     "DEFAULT_PARSER_CLASSES": ["rest_framework.parsers.JSONParser"],
     "EXCEPTION_HANDLER": "prebuilds.api.errors.answer_error",
@@ -195,7 +198,7 @@ Q_CLUSTER = {
     "name": "prebuilds",  # also the signing salt: never rename with tasks queued
     "orm": "default",
     "workers": 2,  # tick + housekeeping
-    "queue_limit": 1,  # gotcha 3
+    "queue_limit": 1,  # the retry clock starts when a task is prefetched
     "bulk": 1,
     "timeout": 50,  # shorter than one interval, integer
     "retry": 300,  # > 50 * (1 + ceil((1+1)/2)) = 100, with slack

@@ -57,7 +57,7 @@ def claim_or_create_workspace(
 ) -> ClaimResult:
     """Hand over the oldest ready prebuild of the preset, or build a workspace for the owner.
 
-    `parameters` are given over the preset's. Any error rolls everything back: TemplateNotUsable,
+    The preset's values win over `parameters`. Any error rolls everything back: TemplateNotUsable,
     PresetNotOfTemplate, InvalidName, NameTaken, parameters.InvalidParameters.
     """
     started = time.monotonic()

@@ -59,12 +59,15 @@ SELECT schedule.preset_id, schedule.cron_expression, schedule.desired_instances
 PREBUILDS: Final = """
 SELECT workspace.id, workspace.created_at, build.preset_id, build.build_number,
        build.transition, build.job_id, job.status, job.started_at IS NOT NULL,
-       job.completed_at, coalesce(agents.ready, false)
+       job.completed_at, coalesce(agents.ready, false), agents.lost_ready_at
   FROM workspaces_workspace AS workspace
   JOIN workspaces_workspacebuild AS build ON build.id = workspace.latest_build_id
   JOIN workspaces_provisionerjob AS job ON job.id = build.job_id
   LEFT JOIN (
-       SELECT resource.build_id, bool_and(agent.lifecycle_state = 'ready') AS ready
+       SELECT resource.build_id, bool_and(agent.lifecycle_state = 'ready') AS ready,
+              max(agent.lifecycle_changed_at) FILTER (
+                  WHERE agent.lifecycle_state <> 'ready' AND agent.ready_at IS NOT NULL
+              ) AS lost_ready_at
          FROM workspaces_agent AS agent
          JOIN workspaces_workspaceresource AS resource ON resource.id = agent.resource_id
          JOIN workspaces_workspace AS prebuild ON prebuild.latest_build_id = resource.build_id
@@ -222,12 +225,17 @@ def _sort_members(rows: Iterable[Row], tries: dict[UUID, int]) -> dict[UUID, _Me
 
 def _sort_member(group: _Members, row: Row, tries: dict[UUID, int]) -> None:
     """Put one prebuild where it counts; a stopped one is parked by a human and counts nowhere."""
-    workspace_id, created_at, _, number, transition, job_id, status, started, ended_at, ready = row
+    workspace_id, created_at, _, number, transition, job_id, status = row[:7]
+    started, ended_at, ready, lost_ready_at = row[7:]
     match transition, status:
         case "start", "succeeded":
             group.running.append(
                 RunningPrebuild(
-                    id=workspace_id, created_at=created_at, started_at=ended_at, ready=ready
+                    id=workspace_id,
+                    created_at=created_at,
+                    started_at=ended_at,
+                    ready=ready,
+                    lost_ready_at=lost_ready_at,
                 )
             )
         case "start", "pending" | "running":

@@ -27,6 +27,7 @@ class Reason(StrEnum):
     TEMPLATE_DEPRECATED = "template_deprecated"
     TEMPLATE_DELETED = "template_deleted"
     NEVER_READY = "never_ready"
+    AGENT_LOST = "agent_lost"
     FAILED = "failed"
     CANCELED = "canceled"
     DELETION_FAILED = "deletion_failed"
@@ -137,8 +138,8 @@ def _active(
 ) -> Iterator[Action]:
     expired = [one for one in preset.running if is_expired(one, preset, now)]
     fresh = [one for one in preset.running if not is_expired(one, preset, now)]
-    stuck = [one for one in fresh if is_never_ready(one, policy, now)]
-    usable = [one for one in fresh if not is_never_ready(one, policy, now)]
+    stuck = [one for one in fresh if is_unready_for_good(one, policy, now)]
+    usable = [one for one in fresh if not is_unready_for_good(one, policy, now)]
 
     for prebuild in _oldest_first(expired):
         reason = Reason.INVALIDATED if is_invalidated(prebuild, preset) else Reason.EXPIRED
@@ -146,7 +147,8 @@ def _active(
     if doomed := _newest_first(preset.pending)[: state.surplus]:
         yield CancelPending(builds=doomed, reason=Reason.SURPLUS)
     for prebuild in _oldest_first(stuck):
-        yield DeletePrebuild(workspace_id=prebuild.id, reason=Reason.NEVER_READY)
+        reason = Reason.AGENT_LOST if prebuild.lost_ready_at else Reason.NEVER_READY
+        yield DeletePrebuild(workspace_id=prebuild.id, reason=reason)
     for prebuild in _oldest_first(usable)[: max(state.extraneous - len(stuck), 0)]:
         yield DeletePrebuild(workspace_id=prebuild.id, reason=Reason.EXTRANEOUS)
     yield from _status_change(preset, policy)
@@ -210,9 +212,13 @@ def _leftovers(preset: PresetSnapshot, policy: Policy, now: datetime) -> Iterato
             yield DeletePrebuild(workspace_id=deletion.id, reason=Reason.DELETION_FAILED)
 
 
-def is_never_ready(prebuild: RunningPrebuild, policy: Policy, now: datetime) -> bool:
-    """Return whether a prebuild ran longer than `ready_timeout` without becoming ready."""
-    return not prebuild.ready and now - prebuild.started_at > policy.ready_timeout
+def is_unready_for_good(prebuild: RunningPrebuild, policy: Policy, now: datetime) -> bool:
+    """Return whether nobody should wait for a prebuild any longer.
+
+    It ran longer than `ready_timeout` without becoming ready, or lost its agent so long ago.
+    """
+    since = prebuild.lost_ready_at or prebuild.started_at
+    return not prebuild.ready and now - since > policy.ready_timeout
 
 
 def is_stuck(tries: int, policy: Policy) -> bool:

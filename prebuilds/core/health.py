@@ -1,4 +1,4 @@
-"""Say how a pool is, in one word and one sentence (ui.md: will the next person get a warm one?)."""
+"""Say how a pool is, in one word and one sentence: will the next person get a warm one?."""
 
 from dataclasses import dataclass
 from datetime import datetime

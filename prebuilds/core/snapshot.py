@@ -22,12 +22,16 @@ class Status(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunningPrebuild:
-    """A prebuild whose latest build is a start that succeeded; `started_at` is when it did."""
+    """A prebuild whose latest build is a start that succeeded; `started_at` is when it did.
+
+    `lost_ready_at`: when an agent that had been ready stopped being so; None if none did.
+    """
 
     id: UUID
     created_at: datetime
     started_at: datetime
     ready: bool
+    lost_ready_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -109,7 +109,7 @@ def _delete(reasons: Mapping[UUID, Reason], outcome: Outcome, now: datetime) -> 
     for workspace_id, reason in reasons.items():
         result = results.get(workspace_id, "busy")
         outcome.deleted += result == "deleting"
-        outcome.note("delete", reason, workspace=str(workspace_id), result=result)
+        outcome.note("delete", reason, workspace_id=str(workspace_id), result=result)
 
 
 def _cancel(action: CancelPending, outcome: Outcome, now: datetime) -> None:
@@ -129,7 +129,7 @@ def _cancel(action: CancelPending, outcome: Outcome, now: datetime) -> None:
         outcome.note(
             "cancel",
             action.reason,
-            workspace=str(pending.workspace_id),
+            workspace_id=str(pending.workspace_id),
             result="cancelled" if cancelled else "busy",
         )
 

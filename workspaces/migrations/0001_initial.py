@@ -9,324 +9,831 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     initial = True
 
     dependencies = [
-        ('accounts', '0002_prebuilds_user'),
-        ('templates_app', '0002_referee_and_bells'),
+        ("accounts", "0002_prebuilds_user"),
+        ("templates_app", "0002_referee_and_bells"),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 
     operations = [
         migrations.CreateModel(
-            name='Agent',
+            name="Agent",
             fields=[
-                ('id', models.UUIDField(default=uuid.uuid4, editable=False, primary_key=True, serialize=False)),
-                ('name', models.CharField(max_length=64)),
-                ('token_digest', models.BinaryField(max_length=32)),
-                ('lifecycle_state', models.CharField(choices=[('created', 'Created'), ('starting', 'Starting'), ('start_timeout', 'Start timed out'), ('start_error', 'Start failed'), ('ready', 'Ready'), ('shutting_down', 'Shutting down'), ('shutdown_timeout', 'Shutdown timed out'), ('shutdown_error', 'Shutdown failed'), ('off', 'Off')], default='created', max_length=20)),
-                ('created_at', models.DateTimeField(default=django.utils.timezone.now, editable=False)),
-                ('first_connected_at', models.DateTimeField(blank=True, null=True)),
-                ('last_connected_at', models.DateTimeField(blank=True, null=True)),
-                ('disconnected_at', models.DateTimeField(blank=True, null=True)),
-                ('ready_at', models.DateTimeField(blank=True, null=True)),
-                ('log_length', models.PositiveIntegerField(default=0, editable=False)),
+                (
+                    "id",
+                    models.UUIDField(
+                        default=uuid.uuid4, editable=False, primary_key=True, serialize=False
+                    ),
+                ),
+                ("name", models.CharField(max_length=64)),
+                ("token_digest", models.BinaryField(max_length=32)),
+                (
+                    "lifecycle_state",
+                    models.CharField(
+                        choices=[
+                            ("created", "Created"),
+                            ("starting", "Starting"),
+                            ("start_timeout", "Start timed out"),
+                            ("start_error", "Start failed"),
+                            ("ready", "Ready"),
+                            ("shutting_down", "Shutting down"),
+                            ("shutdown_timeout", "Shutdown timed out"),
+                            ("shutdown_error", "Shutdown failed"),
+                            ("off", "Off"),
+                        ],
+                        default="created",
+                        max_length=20,
+                    ),
+                ),
+                (
+                    "created_at",
+                    models.DateTimeField(default=django.utils.timezone.now, editable=False),
+                ),
+                (
+                    "lifecycle_changed_at",
+                    models.DateTimeField(default=django.utils.timezone.now, editable=False),
+                ),
+                ("first_connected_at", models.DateTimeField(blank=True, null=True)),
+                ("last_connected_at", models.DateTimeField(blank=True, null=True)),
+                ("disconnected_at", models.DateTimeField(blank=True, null=True)),
+                ("ready_at", models.DateTimeField(blank=True, null=True)),
+                ("log_length", models.PositiveIntegerField(default=0, editable=False)),
             ],
         ),
         migrations.CreateModel(
-            name='AgentLog',
+            name="AgentLog",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('at', models.DateTimeField()),
-                ('level', models.CharField(default='info', max_length=8)),
-                ('stage', models.CharField(default='startup', max_length=64)),
-                ('output', models.TextField(blank=True)),
-                ('agent', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='logs', to='workspaces.agent')),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                ("at", models.DateTimeField()),
+                ("level", models.CharField(default="info", max_length=8)),
+                ("stage", models.CharField(default="startup", max_length=64)),
+                ("output", models.TextField(blank=True)),
+                (
+                    "agent",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="logs",
+                        to="workspaces.agent",
+                    ),
+                ),
             ],
             options={
-                'ordering': ('id',),
+                "ordering": ("id",),
             },
         ),
         migrations.CreateModel(
-            name='ProvisionerDaemon',
+            name="ProvisionerDaemon",
             fields=[
-                ('id', models.UUIDField(default=uuid.uuid4, editable=False, primary_key=True, serialize=False)),
-                ('name', models.CharField(max_length=128)),
-                ('hostname', models.CharField(blank=True, max_length=255)),
-                ('version', models.CharField(blank=True, max_length=32)),
-                ('provisioner_types', models.JSONField(default=list)),
-                ('tags', models.JSONField(blank=True, default=dict)),
-                ('concurrency', models.PositiveIntegerField(default=1)),
-                ('started_at', models.DateTimeField(default=django.utils.timezone.now)),
-                ('last_seen_at', models.DateTimeField(default=django.utils.timezone.now)),
-                ('stopped_at', models.DateTimeField(blank=True, null=True)),
-                ('organization', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.CASCADE, related_name='provisioner_daemons', to='accounts.organization')),
+                (
+                    "id",
+                    models.UUIDField(
+                        default=uuid.uuid4, editable=False, primary_key=True, serialize=False
+                    ),
+                ),
+                ("name", models.CharField(max_length=128)),
+                ("hostname", models.CharField(blank=True, max_length=255)),
+                ("version", models.CharField(blank=True, max_length=32)),
+                ("provisioner_types", models.JSONField(default=list)),
+                ("tags", models.JSONField(blank=True, default=dict)),
+                ("concurrency", models.PositiveIntegerField(default=1)),
+                ("started_at", models.DateTimeField(default=django.utils.timezone.now)),
+                ("last_seen_at", models.DateTimeField(default=django.utils.timezone.now)),
+                ("stopped_at", models.DateTimeField(blank=True, null=True)),
+                (
+                    "organization",
+                    models.ForeignKey(
+                        blank=True,
+                        null=True,
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="provisioner_daemons",
+                        to="accounts.organization",
+                    ),
+                ),
             ],
             options={
-                'ordering': ('name', '-started_at'),
+                "ordering": ("name", "-started_at"),
             },
         ),
         migrations.CreateModel(
-            name='ProvisionerJob',
+            name="ProvisionerJob",
             fields=[
-                ('id', models.UUIDField(default=uuid.uuid4, editable=False, primary_key=True, serialize=False)),
-                ('type', models.CharField(choices=[('workspace_build', 'Workspace build')], default='workspace_build', max_length=32)),
-                ('provisioner_type', models.CharField(choices=[('local', 'Local processes')], max_length=32)),
-                ('priority', models.PositiveSmallIntegerField(choices=[(0, 'People'), (1, 'Prebuild deletion'), (2, 'Prebuild creation')], default=0)),
-                ('tags', models.JSONField(blank=True, default=dict)),
-                ('input', models.JSONField(blank=True, default=dict)),
-                ('created_at', models.DateTimeField(default=django.utils.timezone.now)),
-                ('started_at', models.DateTimeField(blank=True, null=True)),
-                ('lease', models.UUIDField(blank=True, editable=False, null=True)),
-                ('heartbeat_at', models.DateTimeField(blank=True, null=True)),
-                ('canceled_at', models.DateTimeField(blank=True, null=True)),
-                ('completed_at', models.DateTimeField(blank=True, null=True)),
-                ('error', models.TextField(blank=True)),
-                ('error_code', models.CharField(blank=True, choices=[('script_failed', 'The start-up script failed'), ('script_timeout', 'The start-up script ran too long'), ('provisioner_lost', 'The provisioner went silent'), ('driver_error', 'The provisioner met an error')], max_length=32)),
-                ('log_length', models.PositiveIntegerField(default=0, editable=False)),
-                ('status', models.GeneratedField(db_persist=True, expression=models.Case(models.When(completed_at__isnull=False, then=models.Case(models.When(models.Q(('error', ''), _negated=True), then=models.Value('failed')), models.When(canceled_at__isnull=False, then=models.Value('canceled')), default=models.Value('succeeded'))), models.When(canceled_at__isnull=False, then=models.Value('canceling')), models.When(started_at__isnull=False, then=models.Value('running')), default=models.Value('pending')), output_field=models.CharField(choices=[('pending', 'Pending'), ('running', 'Running'), ('canceling', 'Canceling'), ('succeeded', 'Succeeded'), ('failed', 'Failed'), ('canceled', 'Canceled')], max_length=16))),
-                ('daemon', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='jobs', to='workspaces.provisionerdaemon')),
-                ('initiator', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='+', to=settings.AUTH_USER_MODEL)),
-                ('organization', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='+', to='accounts.organization')),
+                (
+                    "id",
+                    models.UUIDField(
+                        default=uuid.uuid4, editable=False, primary_key=True, serialize=False
+                    ),
+                ),
+                (
+                    "type",
+                    models.CharField(
+                        choices=[("workspace_build", "Workspace build")],
+                        default="workspace_build",
+                        max_length=32,
+                    ),
+                ),
+                (
+                    "provisioner_type",
+                    models.CharField(choices=[("local", "Local processes")], max_length=32),
+                ),
+                (
+                    "priority",
+                    models.PositiveSmallIntegerField(
+                        choices=[(0, "People"), (1, "Prebuild deletion"), (2, "Prebuild creation")],
+                        default=0,
+                    ),
+                ),
+                ("tags", models.JSONField(blank=True, default=dict)),
+                ("input", models.JSONField(blank=True, default=dict)),
+                ("created_at", models.DateTimeField(default=django.utils.timezone.now)),
+                ("started_at", models.DateTimeField(blank=True, null=True)),
+                ("lease", models.UUIDField(blank=True, editable=False, null=True)),
+                ("heartbeat_at", models.DateTimeField(blank=True, null=True)),
+                ("canceled_at", models.DateTimeField(blank=True, null=True)),
+                ("completed_at", models.DateTimeField(blank=True, null=True)),
+                ("error", models.TextField(blank=True)),
+                (
+                    "error_code",
+                    models.CharField(
+                        blank=True,
+                        choices=[
+                            ("script_failed", "The start-up script failed"),
+                            ("script_timeout", "The start-up script ran too long"),
+                            ("provisioner_lost", "The provisioner went silent"),
+                            ("driver_error", "The provisioner met an error"),
+                        ],
+                        max_length=32,
+                    ),
+                ),
+                ("log_length", models.PositiveIntegerField(default=0, editable=False)),
+                (
+                    "status",
+                    models.GeneratedField(
+                        db_persist=True,
+                        expression=models.Case(
+                            models.When(
+                                completed_at__isnull=False,
+                                then=models.Case(
+                                    models.When(
+                                        models.Q(("error", ""), _negated=True),
+                                        then=models.Value("failed"),
+                                    ),
+                                    models.When(
+                                        canceled_at__isnull=False, then=models.Value("canceled")
+                                    ),
+                                    default=models.Value("succeeded"),
+                                ),
+                            ),
+                            models.When(canceled_at__isnull=False, then=models.Value("canceling")),
+                            models.When(started_at__isnull=False, then=models.Value("running")),
+                            default=models.Value("pending"),
+                        ),
+                        output_field=models.CharField(
+                            choices=[
+                                ("pending", "Pending"),
+                                ("running", "Running"),
+                                ("canceling", "Canceling"),
+                                ("succeeded", "Succeeded"),
+                                ("failed", "Failed"),
+                                ("canceled", "Canceled"),
+                            ],
+                            max_length=16,
+                        ),
+                    ),
+                ),
+                (
+                    "daemon",
+                    models.ForeignKey(
+                        blank=True,
+                        null=True,
+                        on_delete=django.db.models.deletion.SET_NULL,
+                        related_name="jobs",
+                        to="workspaces.provisionerdaemon",
+                    ),
+                ),
+                (
+                    "initiator",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="+",
+                        to=settings.AUTH_USER_MODEL,
+                    ),
+                ),
+                (
+                    "organization",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="+",
+                        to="accounts.organization",
+                    ),
+                ),
             ],
             options={
-                'ordering': ('priority', 'created_at', 'id'),
+                "ordering": ("priority", "created_at", "id"),
             },
         ),
         migrations.CreateModel(
-            name='JobLog',
+            name="JobLog",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('at', models.DateTimeField()),
-                ('level', models.CharField(default='info', max_length=8)),
-                ('stage', models.CharField(max_length=64)),
-                ('output', models.TextField(blank=True)),
-                ('job', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='logs', to='workspaces.provisionerjob')),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                ("at", models.DateTimeField()),
+                ("level", models.CharField(default="info", max_length=8)),
+                ("stage", models.CharField(max_length=64)),
+                ("output", models.TextField(blank=True)),
+                (
+                    "job",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="logs",
+                        to="workspaces.provisionerjob",
+                    ),
+                ),
             ],
             options={
-                'ordering': ('id',),
+                "ordering": ("id",),
             },
         ),
         migrations.CreateModel(
-            name='ProvisionerKey',
+            name="ProvisionerKey",
             fields=[
-                ('id', models.UUIDField(default=uuid.uuid4, editable=False, primary_key=True, serialize=False)),
-                ('name', models.SlugField(max_length=64)),
-                ('digest', models.BinaryField(max_length=32, unique=True)),
-                ('tags', models.JSONField(blank=True, default=dict)),
-                ('created_at', models.DateTimeField(default=django.utils.timezone.now, editable=False)),
-                ('revoked_at', models.DateTimeField(blank=True, editable=False, null=True)),
-                ('organization', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='provisioner_keys', to='accounts.organization')),
+                (
+                    "id",
+                    models.UUIDField(
+                        default=uuid.uuid4, editable=False, primary_key=True, serialize=False
+                    ),
+                ),
+                ("name", models.SlugField(max_length=64)),
+                ("digest", models.BinaryField(max_length=32, unique=True)),
+                ("tags", models.JSONField(blank=True, default=dict)),
+                (
+                    "created_at",
+                    models.DateTimeField(default=django.utils.timezone.now, editable=False),
+                ),
+                ("revoked_at", models.DateTimeField(blank=True, editable=False, null=True)),
+                (
+                    "organization",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="provisioner_keys",
+                        to="accounts.organization",
+                    ),
+                ),
             ],
             options={
-                'ordering': ('name',),
+                "ordering": ("name",),
             },
         ),
         migrations.AddField(
-            model_name='provisionerdaemon',
-            name='key',
-            field=models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='daemons', to='workspaces.provisionerkey'),
+            model_name="provisionerdaemon",
+            name="key",
+            field=models.ForeignKey(
+                blank=True,
+                null=True,
+                on_delete=django.db.models.deletion.SET_NULL,
+                related_name="daemons",
+                to="workspaces.provisionerkey",
+            ),
         ),
         migrations.CreateModel(
-            name='Workspace',
+            name="Workspace",
             fields=[
-                ('id', models.UUIDField(default=uuid.uuid4, editable=False, primary_key=True, serialize=False)),
-                ('name', models.CharField(max_length=64)),
-                ('created_at', models.DateTimeField(default=django.utils.timezone.now, editable=False)),
-                ('updated_at', models.DateTimeField(default=django.utils.timezone.now, editable=False)),
-                ('deleted_at', models.DateTimeField(blank=True, editable=False, null=True)),
-                ('last_used_at', models.DateTimeField(blank=True, editable=False, null=True)),
-                ('automatic_updates', models.CharField(choices=[('always', 'Always'), ('never', 'Never')], default='never', max_length=8)),
-                ('autostart_schedule', models.CharField(blank=True, max_length=128)),
-                ('ttl_seconds', models.PositiveIntegerField(blank=True, null=True)),
-                ('next_start_at', models.DateTimeField(blank=True, editable=False, null=True)),
-                ('dormant_at', models.DateTimeField(blank=True, editable=False, null=True)),
-                ('deleting_at', models.DateTimeField(blank=True, editable=False, null=True)),
-                ('organization', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='workspaces', to='accounts.organization')),
-                ('owner', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='workspaces', to=settings.AUTH_USER_MODEL)),
-                ('template', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='workspaces', to='templates_app.template')),
+                (
+                    "id",
+                    models.UUIDField(
+                        default=uuid.uuid4, editable=False, primary_key=True, serialize=False
+                    ),
+                ),
+                ("name", models.CharField(max_length=64)),
+                (
+                    "created_at",
+                    models.DateTimeField(default=django.utils.timezone.now, editable=False),
+                ),
+                (
+                    "updated_at",
+                    models.DateTimeField(default=django.utils.timezone.now, editable=False),
+                ),
+                ("deleted_at", models.DateTimeField(blank=True, editable=False, null=True)),
+                ("last_used_at", models.DateTimeField(blank=True, editable=False, null=True)),
+                (
+                    "automatic_updates",
+                    models.CharField(
+                        choices=[("always", "Always"), ("never", "Never")],
+                        default="never",
+                        max_length=8,
+                    ),
+                ),
+                ("autostart_schedule", models.CharField(blank=True, max_length=128)),
+                ("ttl_seconds", models.PositiveIntegerField(blank=True, null=True)),
+                ("next_start_at", models.DateTimeField(blank=True, editable=False, null=True)),
+                ("dormant_at", models.DateTimeField(blank=True, editable=False, null=True)),
+                ("deleting_at", models.DateTimeField(blank=True, editable=False, null=True)),
+                (
+                    "organization",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="workspaces",
+                        to="accounts.organization",
+                    ),
+                ),
+                (
+                    "owner",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="workspaces",
+                        to=settings.AUTH_USER_MODEL,
+                    ),
+                ),
+                (
+                    "template",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="workspaces",
+                        to="templates_app.template",
+                    ),
+                ),
             ],
             options={
-                'ordering': ('-created_at', 'id'),
+                "ordering": ("-created_at", "id"),
             },
         ),
         migrations.AddField(
-            model_name='provisionerjob',
-            name='workspace',
-            field=models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='jobs', to='workspaces.workspace'),
+            model_name="provisionerjob",
+            name="workspace",
+            field=models.ForeignKey(
+                on_delete=django.db.models.deletion.PROTECT,
+                related_name="jobs",
+                to="workspaces.workspace",
+            ),
         ),
         migrations.CreateModel(
-            name='WorkspaceBuild',
+            name="WorkspaceBuild",
             fields=[
-                ('id', models.UUIDField(default=uuid.uuid4, editable=False, primary_key=True, serialize=False)),
-                ('build_number', models.PositiveIntegerField()),
-                ('transition', models.CharField(choices=[('start', 'Start'), ('stop', 'Stop'), ('delete', 'Delete')], max_length=8)),
-                ('reason', models.CharField(choices=[('initiator', 'Asked for'), ('reconcile', 'Reconciler'), ('autostart', 'Autostart'), ('autostop', 'Autostop'), ('dormancy', 'Dormancy'), ('autodelete', 'Auto-deletion')], default='initiator', max_length=16)),
-                ('stage', models.CharField(choices=[('none', 'None'), ('prebuild_create', 'Prebuild create'), ('prebuild_claim', 'Prebuild claim')], default='none', max_length=16)),
-                ('action_reason', models.CharField(blank=True, help_text="Why the reconciler wanted it: the action's reason.", max_length=32)),
-                ('created_at', models.DateTimeField(default=django.utils.timezone.now, editable=False)),
-                ('deadline', models.DateTimeField(blank=True, null=True)),
-                ('max_deadline', models.DateTimeField(blank=True, null=True)),
-                ('provisioner_state', models.JSONField(blank=True, default=dict)),
-                ('daily_cost', models.PositiveIntegerField(default=0)),
-                ('replacements', models.JSONField(blank=True, default=list, help_text='Resources a claim had to make anew, and why.')),
-                ('initiator', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='+', to=settings.AUTH_USER_MODEL)),
-                ('job', models.OneToOneField(on_delete=django.db.models.deletion.PROTECT, related_name='build', to='workspaces.provisionerjob')),
-                ('preset', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='builds', to='templates_app.preset')),
-                ('template_version', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='builds', to='templates_app.templateversion')),
-                ('workspace', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='builds', to='workspaces.workspace')),
+                (
+                    "id",
+                    models.UUIDField(
+                        default=uuid.uuid4, editable=False, primary_key=True, serialize=False
+                    ),
+                ),
+                ("build_number", models.PositiveIntegerField()),
+                (
+                    "transition",
+                    models.CharField(
+                        choices=[("start", "Start"), ("stop", "Stop"), ("delete", "Delete")],
+                        max_length=8,
+                    ),
+                ),
+                (
+                    "reason",
+                    models.CharField(
+                        choices=[
+                            ("initiator", "Asked for"),
+                            ("reconcile", "Reconciler"),
+                            ("autostart", "Autostart"),
+                            ("autostop", "Autostop"),
+                            ("dormancy", "Dormancy"),
+                            ("autodelete", "Auto-deletion"),
+                        ],
+                        default="initiator",
+                        max_length=16,
+                    ),
+                ),
+                (
+                    "stage",
+                    models.CharField(
+                        choices=[
+                            ("none", "None"),
+                            ("prebuild_create", "Prebuild create"),
+                            ("prebuild_claim", "Prebuild claim"),
+                        ],
+                        default="none",
+                        max_length=16,
+                    ),
+                ),
+                (
+                    "action_reason",
+                    models.CharField(
+                        blank=True,
+                        help_text="Why the reconciler wanted it: the action's reason.",
+                        max_length=32,
+                    ),
+                ),
+                (
+                    "created_at",
+                    models.DateTimeField(default=django.utils.timezone.now, editable=False),
+                ),
+                ("deadline", models.DateTimeField(blank=True, null=True)),
+                ("max_deadline", models.DateTimeField(blank=True, null=True)),
+                ("provisioner_state", models.JSONField(blank=True, default=dict)),
+                ("daily_cost", models.PositiveIntegerField(default=0)),
+                (
+                    "replacements",
+                    models.JSONField(
+                        blank=True,
+                        default=list,
+                        help_text="Resources a claim had to make anew, and why.",
+                    ),
+                ),
+                (
+                    "initiator",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="+",
+                        to=settings.AUTH_USER_MODEL,
+                    ),
+                ),
+                (
+                    "job",
+                    models.OneToOneField(
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="build",
+                        to="workspaces.provisionerjob",
+                    ),
+                ),
+                (
+                    "preset",
+                    models.ForeignKey(
+                        blank=True,
+                        null=True,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="builds",
+                        to="templates_app.preset",
+                    ),
+                ),
+                (
+                    "template_version",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="builds",
+                        to="templates_app.templateversion",
+                    ),
+                ),
+                (
+                    "workspace",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="builds",
+                        to="workspaces.workspace",
+                    ),
+                ),
             ],
             options={
-                'ordering': ('workspace', '-build_number'),
+                "ordering": ("workspace", "-build_number"),
             },
         ),
         migrations.AddField(
-            model_name='workspace',
-            name='latest_build',
-            field=models.ForeignKey(blank=True, editable=False, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='workspaces.workspacebuild'),
+            model_name="workspace",
+            name="latest_build",
+            field=models.ForeignKey(
+                blank=True,
+                editable=False,
+                null=True,
+                on_delete=django.db.models.deletion.PROTECT,
+                related_name="+",
+                to="workspaces.workspacebuild",
+            ),
         ),
         migrations.CreateModel(
-            name='BuildParameter',
+            name="BuildParameter",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('name', models.CharField(max_length=64)),
-                ('value', models.TextField(blank=True)),
-                ('build', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='parameters', to='workspaces.workspacebuild')),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                ("name", models.CharField(max_length=64)),
+                ("value", models.TextField(blank=True)),
+                (
+                    "build",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="parameters",
+                        to="workspaces.workspacebuild",
+                    ),
+                ),
             ],
             options={
-                'ordering': ('name',),
+                "ordering": ("name",),
             },
         ),
         migrations.CreateModel(
-            name='WorkspaceResource',
+            name="WorkspaceResource",
             fields=[
-                ('id', models.UUIDField(default=uuid.uuid4, editable=False, primary_key=True, serialize=False)),
-                ('name', models.CharField(max_length=64)),
-                ('type', models.CharField(max_length=64)),
-                ('created_at', models.DateTimeField(default=django.utils.timezone.now, editable=False)),
-                ('build', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='resources', to='workspaces.workspacebuild')),
+                (
+                    "id",
+                    models.UUIDField(
+                        default=uuid.uuid4, editable=False, primary_key=True, serialize=False
+                    ),
+                ),
+                ("name", models.CharField(max_length=64)),
+                ("type", models.CharField(max_length=64)),
+                (
+                    "created_at",
+                    models.DateTimeField(default=django.utils.timezone.now, editable=False),
+                ),
+                (
+                    "build",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="resources",
+                        to="workspaces.workspacebuild",
+                    ),
+                ),
             ],
         ),
         migrations.AddField(
-            model_name='agent',
-            name='resource',
-            field=models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='agents', to='workspaces.workspaceresource'),
+            model_name="agent",
+            name="resource",
+            field=models.ForeignKey(
+                on_delete=django.db.models.deletion.CASCADE,
+                related_name="agents",
+                to="workspaces.workspaceresource",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='provisionerkey',
-            constraint=models.UniqueConstraint(models.F('organization'), django.db.models.functions.text.Lower('name'), condition=models.Q(('revoked_at__isnull', True)), name='provisioner_key_name_unique'),
+            model_name="provisionerkey",
+            constraint=models.UniqueConstraint(
+                models.F("organization"),
+                django.db.models.functions.text.Lower("name"),
+                condition=models.Q(("revoked_at__isnull", True)),
+                name="provisioner_key_name_unique",
+            ),
         ),
         migrations.AddIndex(
-            model_name='provisionerdaemon',
-            index=models.Index(fields=['last_seen_at'], name='daemon_last_seen'),
+            model_name="provisionerdaemon",
+            index=models.Index(fields=["last_seen_at"], name="daemon_last_seen"),
         ),
         migrations.AddIndex(
-            model_name='provisionerjob',
-            index=models.Index(condition=models.Q(('canceled_at__isnull', True), ('completed_at__isnull', True), ('started_at__isnull', True)), fields=['priority', 'created_at', 'id'], name='job_pending'),
+            model_name="provisionerjob",
+            index=models.Index(
+                condition=models.Q(
+                    ("canceled_at__isnull", True),
+                    ("completed_at__isnull", True),
+                    ("started_at__isnull", True),
+                ),
+                fields=["priority", "created_at", "id"],
+                name="job_pending",
+            ),
         ),
         migrations.AddIndex(
-            model_name='provisionerjob',
-            index=models.Index(condition=models.Q(('completed_at__isnull', True), ('started_at__isnull', False)), fields=['heartbeat_at'], name='job_running'),
+            model_name="provisionerjob",
+            index=models.Index(
+                condition=models.Q(("completed_at__isnull", True), ("started_at__isnull", False)),
+                fields=["heartbeat_at"],
+                name="job_running",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='provisionerjob',
-            constraint=models.UniqueConstraint(condition=models.Q(('completed_at__isnull', True)), fields=('workspace',), name='job_one_unfinished_per_workspace'),
+            model_name="provisionerjob",
+            constraint=models.UniqueConstraint(
+                condition=models.Q(("completed_at__isnull", True)),
+                fields=("workspace",),
+                name="job_one_unfinished_per_workspace",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='provisionerjob',
-            constraint=models.CheckConstraint(condition=models.Q(('provisioner_type__in', ['local'])), name='job_provisioner_known'),
+            model_name="provisionerjob",
+            constraint=models.CheckConstraint(
+                condition=models.Q(("provisioner_type__in", ["local"])),
+                name="job_provisioner_known",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='provisionerjob',
-            constraint=models.CheckConstraint(condition=models.Q(('type__in', ['workspace_build'])), name='job_type_known'),
+            model_name="provisionerjob",
+            constraint=models.CheckConstraint(
+                condition=models.Q(("type__in", ["workspace_build"])), name="job_type_known"
+            ),
         ),
         migrations.AddConstraint(
-            model_name='provisionerjob',
-            constraint=models.CheckConstraint(condition=models.Q(('priority__in', [0, 1, 2])), name='job_priority_known'),
+            model_name="provisionerjob",
+            constraint=models.CheckConstraint(
+                condition=models.Q(("priority__in", [0, 1, 2])), name="job_priority_known"
+            ),
         ),
         migrations.AddConstraint(
-            model_name='provisionerjob',
-            constraint=models.CheckConstraint(condition=models.Q(('error_code__in', ['', 'script_failed', 'script_timeout', 'provisioner_lost', 'driver_error'])), name='job_error_code_known'),
+            model_name="provisionerjob",
+            constraint=models.CheckConstraint(
+                condition=models.Q(
+                    (
+                        "error_code__in",
+                        ["", "script_failed", "script_timeout", "provisioner_lost", "driver_error"],
+                    )
+                ),
+                name="job_error_code_known",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='provisionerjob',
-            constraint=models.CheckConstraint(condition=models.Q(models.Q(('error', ''), ('error_code', '')), ('completed_at__isnull', False), _connector='OR'), name='job_error_only_when_completed'),
+            model_name="provisionerjob",
+            constraint=models.CheckConstraint(
+                condition=models.Q(
+                    models.Q(("error", ""), ("error_code", "")),
+                    ("completed_at__isnull", False),
+                    _connector="OR",
+                ),
+                name="job_error_only_when_completed",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='provisionerjob',
-            constraint=models.CheckConstraint(condition=models.Q(models.Q(('lease__isnull', True), ('started_at__isnull', True)), models.Q(('heartbeat_at__isnull', False), ('lease__isnull', False), ('started_at__isnull', False)), _connector='OR'), name='job_leased_while_started'),
+            model_name="provisionerjob",
+            constraint=models.CheckConstraint(
+                condition=models.Q(
+                    models.Q(("lease__isnull", True), ("started_at__isnull", True)),
+                    models.Q(
+                        ("heartbeat_at__isnull", False),
+                        ("lease__isnull", False),
+                        ("started_at__isnull", False),
+                    ),
+                    _connector="OR",
+                ),
+                name="job_leased_while_started",
+            ),
         ),
         migrations.AddIndex(
-            model_name='workspacebuild',
-            index=models.Index(condition=models.Q(('build_number', 1), ('initiator_id', uuid.UUID('c42fdf75-3097-471c-8c33-fb52454d81c0')), ('transition', 'start')), fields=['preset', '-created_at'], name='build_prebuild_attempts'),
+            model_name="workspacebuild",
+            index=models.Index(
+                condition=models.Q(
+                    ("build_number", 1),
+                    ("initiator_id", uuid.UUID("c42fdf75-3097-471c-8c33-fb52454d81c0")),
+                    ("transition", "start"),
+                ),
+                fields=["preset", "-created_at"],
+                name="build_prebuild_attempts",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='workspacebuild',
-            constraint=models.UniqueConstraint(fields=('workspace', 'build_number'), name='build_number_unique'),
+            model_name="workspacebuild",
+            constraint=models.UniqueConstraint(
+                fields=("workspace", "build_number"), name="build_number_unique"
+            ),
         ),
         migrations.AddConstraint(
-            model_name='workspacebuild',
-            constraint=models.UniqueConstraint(fields=('id', 'workspace'), name='build_of_workspace'),
+            model_name="workspacebuild",
+            constraint=models.UniqueConstraint(
+                fields=("id", "workspace"), name="build_of_workspace"
+            ),
         ),
         migrations.AddConstraint(
-            model_name='workspacebuild',
-            constraint=models.CheckConstraint(condition=models.Q(('build_number__gte', 1)), name='build_number_from_one'),
+            model_name="workspacebuild",
+            constraint=models.CheckConstraint(
+                condition=models.Q(("build_number__gte", 1)), name="build_number_from_one"
+            ),
         ),
         migrations.AddConstraint(
-            model_name='workspacebuild',
-            constraint=models.CheckConstraint(condition=models.Q(('transition__in', ['start', 'stop', 'delete'])), name='build_transition_known'),
+            model_name="workspacebuild",
+            constraint=models.CheckConstraint(
+                condition=models.Q(("transition__in", ["start", "stop", "delete"])),
+                name="build_transition_known",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='workspacebuild',
-            constraint=models.CheckConstraint(condition=models.Q(('stage__in', ['none', 'prebuild_create', 'prebuild_claim'])), name='build_stage_known'),
+            model_name="workspacebuild",
+            constraint=models.CheckConstraint(
+                condition=models.Q(("stage__in", ["none", "prebuild_create", "prebuild_claim"])),
+                name="build_stage_known",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='workspacebuild',
-            constraint=models.CheckConstraint(condition=models.Q(('reason__in', ['initiator', 'reconcile', 'autostart', 'autostop', 'dormancy', 'autodelete'])), name='build_reason_known'),
+            model_name="workspacebuild",
+            constraint=models.CheckConstraint(
+                condition=models.Q(
+                    (
+                        "reason__in",
+                        [
+                            "initiator",
+                            "reconcile",
+                            "autostart",
+                            "autostop",
+                            "dormancy",
+                            "autodelete",
+                        ],
+                    )
+                ),
+                name="build_reason_known",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='workspacebuild',
-            constraint=models.CheckConstraint(condition=models.Q(('stage', 'none'), models.Q(('preset__isnull', False), ('transition', 'start')), _connector='OR'), name='build_prebuild_stage_is_a_start_of_a_preset'),
+            model_name="workspacebuild",
+            constraint=models.CheckConstraint(
+                condition=models.Q(
+                    ("stage", "none"),
+                    models.Q(("preset__isnull", False), ("transition", "start")),
+                    _connector="OR",
+                ),
+                name="build_prebuild_stage_is_a_start_of_a_preset",
+            ),
         ),
         migrations.AddIndex(
-            model_name='workspace',
-            index=models.Index(condition=models.Q(('owner_id', uuid.UUID('c42fdf75-3097-471c-8c33-fb52454d81c0')), ('deleted_at__isnull', True)), fields=['template', 'created_at', 'id'], name='workspace_live_prebuilds'),
+            model_name="workspace",
+            index=models.Index(
+                condition=models.Q(
+                    ("owner_id", uuid.UUID("c42fdf75-3097-471c-8c33-fb52454d81c0")),
+                    ("deleted_at__isnull", True),
+                ),
+                fields=["template", "created_at", "id"],
+                name="workspace_live_prebuilds",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='workspace',
-            constraint=models.UniqueConstraint(models.F('owner'), django.db.models.functions.text.Lower('name'), condition=models.Q(('deleted_at__isnull', True)), name='workspace_name_unique_while_live'),
+            model_name="workspace",
+            constraint=models.UniqueConstraint(
+                models.F("owner"),
+                django.db.models.functions.text.Lower("name"),
+                condition=models.Q(("deleted_at__isnull", True)),
+                name="workspace_name_unique_while_live",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='workspace',
-            constraint=models.CheckConstraint(condition=models.Q(('automatic_updates__in', ['always', 'never'])), name='workspace_automatic_updates_known'),
+            model_name="workspace",
+            constraint=models.CheckConstraint(
+                condition=models.Q(("automatic_updates__in", ["always", "never"])),
+                name="workspace_automatic_updates_known",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='workspace',
-            constraint=models.CheckConstraint(condition=models.Q(models.Q(('owner_id', uuid.UUID('c42fdf75-3097-471c-8c33-fb52454d81c0')), _negated=True), models.Q(('automatic_updates', 'never'), ('autostart_schedule', ''), ('deleting_at__isnull', True), ('dormant_at__isnull', True), ('next_start_at__isnull', True), ('ttl_seconds__isnull', True)), _connector='OR'), name='workspace_prebuild_has_no_lifecycle'),
+            model_name="workspace",
+            constraint=models.CheckConstraint(
+                condition=models.Q(
+                    models.Q(
+                        ("owner_id", uuid.UUID("c42fdf75-3097-471c-8c33-fb52454d81c0")),
+                        _negated=True,
+                    ),
+                    models.Q(
+                        ("automatic_updates", "never"),
+                        ("autostart_schedule", ""),
+                        ("deleting_at__isnull", True),
+                        ("dormant_at__isnull", True),
+                        ("next_start_at__isnull", True),
+                        ("ttl_seconds__isnull", True),
+                    ),
+                    _connector="OR",
+                ),
+                name="workspace_prebuild_has_no_lifecycle",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='buildparameter',
-            constraint=models.UniqueConstraint(fields=('build', 'name'), name='build_parameter_unique'),
+            model_name="buildparameter",
+            constraint=models.UniqueConstraint(
+                fields=("build", "name"), name="build_parameter_unique"
+            ),
         ),
         migrations.AddConstraint(
-            model_name='workspaceresource',
-            constraint=models.UniqueConstraint(fields=('build', 'type', 'name'), name='resource_unique'),
+            model_name="workspaceresource",
+            constraint=models.UniqueConstraint(
+                fields=("build", "type", "name"), name="resource_unique"
+            ),
         ),
         migrations.AddIndex(
-            model_name='agent',
-            index=models.Index(fields=['token_digest', '-created_at'], name='agent_token'),
+            model_name="agent",
+            index=models.Index(fields=["token_digest", "-created_at"], name="agent_token"),
         ),
         migrations.AddConstraint(
-            model_name='agent',
-            constraint=models.UniqueConstraint(fields=('resource', 'name'), name='agent_name_unique'),
+            model_name="agent",
+            constraint=models.UniqueConstraint(
+                fields=("resource", "name"), name="agent_name_unique"
+            ),
         ),
         migrations.AddConstraint(
-            model_name='agent',
-            constraint=models.CheckConstraint(condition=models.Q(('lifecycle_state__in', ['created', 'starting', 'start_timeout', 'start_error', 'ready', 'shutting_down', 'shutdown_timeout', 'shutdown_error', 'off'])), name='agent_lifecycle_known'),
+            model_name="agent",
+            constraint=models.CheckConstraint(
+                condition=models.Q(
+                    (
+                        "lifecycle_state__in",
+                        [
+                            "created",
+                            "starting",
+                            "start_timeout",
+                            "start_error",
+                            "ready",
+                            "shutting_down",
+                            "shutdown_timeout",
+                            "shutdown_error",
+                            "off",
+                        ],
+                    )
+                ),
+                name="agent_lifecycle_known",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='agent',
-            constraint=models.CheckConstraint(condition=models.Q(models.Q(('lifecycle_state', 'ready'), _negated=True), ('ready_at__isnull', False), _connector='OR'), name='agent_ready_has_its_time'),
+            model_name="agent",
+            constraint=models.CheckConstraint(
+                condition=models.Q(
+                    models.Q(("lifecycle_state", "ready"), _negated=True),
+                    ("ready_at__isnull", False),
+                    _connector="OR",
+                ),
+                name="agent_ready_has_its_time",
+            ),
         ),
     ]

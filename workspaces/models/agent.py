@@ -40,6 +40,7 @@ class Agent(models.Model):
     lifecycle_state = models.CharField(
         max_length=20, choices=LifecycleState.choices, default=LifecycleState.CREATED
     )
+    lifecycle_changed_at = models.DateTimeField(default=timezone.now, editable=False)
     created_at = models.DateTimeField(default=timezone.now, editable=False)
     first_connected_at = models.DateTimeField(null=True, blank=True)
     last_connected_at = models.DateTimeField(null=True, blank=True)

@@ -11,7 +11,7 @@ from typing import Any
 from uuid import UUID
 
 from django.db import transaction
-from django.db.models import F
+from django.db.models import Case, F, Value, When
 from django.db.models.functions import Coalesce
 
 from accounts.system import PREBUILDS_USER_ID
@@ -124,9 +124,16 @@ def record_connection(*, agent_id: UUID, now: datetime) -> None:
 
 def report_lifecycle(*, agent_id: UUID, state: LifecycleState, now: datetime) -> None:
     """Store how far an agent is. `ready` is dated once; a start from anew clears the date."""
-    ready_at = Coalesce(F("ready_at"), now) if state == LifecycleState.READY else None
+    ready_at: Any = F("ready_at")
+    if state == LifecycleState.READY:
+        ready_at = Coalesce(F("ready_at"), now)
+    elif state == LifecycleState.STARTING:
+        ready_at = None
     Agent.objects.filter(pk=agent_id).update(
         lifecycle_state=state,
+        lifecycle_changed_at=Case(
+            When(lifecycle_state=state, then=F("lifecycle_changed_at")), default=Value(now)
+        ),
         ready_at=ready_at,
         last_connected_at=now,
         disconnected_at=now if state == LifecycleState.OFF else None,

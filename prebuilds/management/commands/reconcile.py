@@ -21,6 +21,8 @@ from prebuilds.management.plan import decision_as_json, plan_lines
 from prebuilds.models import Trigger
 from prebuilds.orchestrator import Orchestrator
 
+NOTHING_MATCHES = "No preset with a pool matches that filter."
+
 
 class Command(BaseCommand):
     """manage.py reconcile."""
@@ -65,7 +67,7 @@ class Command(BaseCommand):
             )
         )
         if not decisions and (options["template"] or options["preset"]):
-            raise CommandError("No preset with a pool matches that filter.", returncode=2)
+            raise CommandError(NOTHING_MATCHES, returncode=2)
         if options["json"]:
             self.stdout.write(json.dumps([decision_as_json(one) for one in decisions], indent=2))
             return
@@ -85,6 +87,9 @@ class Command(BaseCommand):
             clock=timezone.now,
             selected=_selection(options),
         )
+        narrowed = options["template"] or options["preset"]
+        if narrowed and cycle.presets_total and not cycle.decisions:
+            raise CommandError(NOTHING_MATCHES, returncode=2)
         self._report(cycle, as_json=options["json"])
         if cycle.failed:
             sys.exit(1)
@@ -137,7 +142,8 @@ def _cycle_as_json(cycle: reconciler.Cycle) -> dict[str, Any]:
         "presets": [
             {
                 "preset_id": str(one.decision.preset.id),
-                "preset": one.decision.preset.label,
+                "preset": one.decision.preset.name,
+                "template": one.decision.preset.template_name,
                 "actions": one.outcome.entries,
                 "error": one.outcome.error,
             }
