@@ -69,10 +69,11 @@ SELECT build, workspace, 1, 'start', version, preset, %(prebuilds)s, 'reconcile'
        'prebuild_create', 'missing', job, at, '{}', 0, '[]' FROM filled;
 INSERT INTO workspaces_workspaceresource (id, build_id, name, type, created_at)
 SELECT resource, build, 'workspace', 'local_process', at FROM filled;
-INSERT INTO workspaces_agent (id, resource_id, name, token_digest, lifecycle_state, created_at,
+INSERT INTO workspaces_agent (id, resource_id, name, token_digest, lifecycle_state,
+       lifecycle_changed_at, created_at,
        ready_at, log_length)
 SELECT gen_random_uuid(), resource, 'main', decode(replace(resource::text, '-', ''), 'hex'),
-       'ready', at, at, 0 FROM filled;
+       'ready', at, at, at, 0 FROM filled;
 """
 
 

@@ -92,7 +92,7 @@ SELECT workspace.id, count(*)
 """
 
 ATTEMPTS: Final = """
-WITH attempt AS (
+WITH attempt AS NOT MATERIALIZED (
     SELECT build.id, build.preset_id, build.created_at,
            coalesce(never_ready.created_at, job.completed_at) AS finished_at,
            job.status = 'failed' OR never_ready.created_at IS NOT NULL AS failed

@@ -128,11 +128,15 @@ def promote_new_version(
 
 
 def observe(
-    preset: Preset, policy: Policy | None = None, *, using: str = "default"
+    preset: Preset,
+    policy: Policy | None = None,
+    *,
+    now: datetime | None = None,
+    using: str = "default",
 ) -> PresetSnapshot:
     """Return what a cycle would see of one preset, also inside of a test's transaction."""
     snapshot = observation.take_snapshot(
-        policy or current_policy(), now=timezone.now(), using=using
+        policy or current_policy(), now=now or timezone.now(), using=using
     )
     (found,) = [one for one in snapshot.presets if one.id == preset.pk]
     return found
@@ -141,7 +145,7 @@ def observe(
 def decide_for(preset: Preset, *, now: datetime, policy: Policy | None = None) -> Decision:
     """Return what a cycle would decide for one preset, before admission."""
     policy = policy or current_policy()
-    return decide_preset(observe(preset, policy), policy, now)
+    return decide_preset(observe(preset, policy, now=now), policy, now)
 
 
 def make_daemon(**fields: Any) -> ProvisionerDaemon:

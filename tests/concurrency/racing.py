@@ -9,7 +9,7 @@ from typing import Any
 
 from django.db import connection, connections, transaction
 
-PATIENCE = 20.0
+PATIENCE = 25.0
 """Seconds after which something that waits for a lock counts as hanging."""
 
 

@@ -84,10 +84,10 @@ def test_those_who_come_while_one_is_at_work_return_at_once(monkeypatch):
     working, finish = threading.Event(), threading.Event()
     real = execution.execute_decision
 
-    def execute(decision, *, now):
+    def execute(decision, **options):
         working.set()
         assert finish.wait(PATIENCE)
-        return real(decision, now=now)
+        return real(decision, **options)
 
     def come_later():
         assert working.wait(PATIENCE)
@@ -227,13 +227,13 @@ class TestFaults:
     def before_first_execution(monkeypatch, effect):
         real, lock, done = execution.execute_decision, threading.Lock(), []
 
-        def execute(decision, *, now):
+        def execute(decision, **options):
             with lock:
                 first = not done
                 done.append(True)
             if first:
                 effect()
-            return real(decision, now=now)
+            return real(decision, **options)
 
         monkeypatch.setattr(execution, "execute_decision", execute)
 

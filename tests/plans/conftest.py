@@ -15,6 +15,7 @@ from tests.scratch import scratch_database
 
 TEMPLATES, PRESETS_EACH = 5, 10
 LIVE, GONE, BUILDS_OF_GONE, PENDING = 50_000, 50_000, 3, 50_000
+PREBUILDS_EACH = LIVE // (TEMPLATES * PRESETS_EACH)
 
 FILL = f"""
 CREATE TEMPORARY TABLE pool ON COMMIT DROP AS
@@ -27,7 +28,7 @@ SELECT row_number() OVER (ORDER BY template.name, preset.name) - 1 AS number,
 
 CREATE TEMPORARY TABLE site ON COMMIT DROP AS
 SELECT n, md5('workspace' || n)::uuid AS id, n > {LIVE} AS gone, pool.*,
-       %(noon)s::timestamptz - n * interval '1 second' AS created_at
+       %(noon)s::timestamptz - n * interval '1 minute' AS created_at
   FROM generate_series(1, {LIVE} + {GONE}) AS n
   JOIN pool ON pool.number = n %% (SELECT count(*) FROM pool);
 
@@ -76,9 +77,10 @@ SELECT build_id, build_id, 'workspace', 'local_process', created_at
   FROM work WHERE build_number < 3;
 
 INSERT INTO workspaces_agent
-       (id, resource_id, name, token_digest, lifecycle_state, created_at, ready_at, log_length)
+       (id, resource_id, name, token_digest, lifecycle_state, lifecycle_changed_at, created_at,
+        ready_at, log_length)
 SELECT build_id, build_id, 'main', decode(md5(build_id::text), 'hex'), 'ready', created_at,
-       created_at, 0
+       created_at, created_at, 0
   FROM work WHERE build_number < 3;
 """
 

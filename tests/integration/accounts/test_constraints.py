@@ -6,6 +6,7 @@ import pytest
 from django.db import connection
 
 from accounts.models import (
+    AuditEntry,
     Group,
     GroupMembership,
     Membership,
@@ -14,7 +15,7 @@ from accounts.models import (
     User,
 )
 from accounts.system import PREBUILDS_USER_ID
-from tests.factories import default_organization, make_organization, make_user
+from tests.factories import NOON, default_organization, make_organization, make_user
 from tests.integration.referee import assert_refused, constraints_of, run
 
 pytestmark = pytest.mark.django_db
@@ -59,7 +60,14 @@ def negative_allowance():
     Group.objects.create(organization=make_organization(), name="dev", quota_allowance=-1)
 
 
+def audit(source: str = "page") -> AuditEntry:
+    return AuditEntry.objects.create(
+        at=NOON, source=source, action="pause", object_type="x", object_id="1", object_label="X"
+    )
+
+
 REFUSED = [
+    ("audit_source_known", lambda: audit(source="dream")),
     ("user_username_unique", lambda: (make_user("dana"), make_user("DANA"))),
     ("user_username_form", lambda: make_user("-dana")),
     ("user_username_form", lambda: make_user("dana smith")),
@@ -104,6 +112,13 @@ def test_the_database_refuses(constraint, attempt):
 
 def test_every_constraint_of_the_models_is_in_the_table():
     assert constraints_of("accounts") <= {constraint for constraint, _ in REFUSED}
+
+
+@pytest.mark.parametrize("sql", ["UPDATE {} SET action = 'resume'", "DELETE FROM {}"])
+def test_what_was_audited_stays(sql):
+    audit()
+
+    assert_refused("audit entries are append-only", lambda: run(sql.format("accounts_auditentry")))
 
 
 def test_a_revoked_token_gives_its_name_back():

@@ -277,18 +277,18 @@ def test_tries_of_a_deletion_before_a_restart_do_not_count(preset):
     assert failed.tries == 1, "tries in a row"
 
 
-def test_attempts_are_the_finished_first_starts_newest_first(preset):
+def test_attempts_are_the_finished_first_starts(preset):
     for number, fail in enumerate(["", "bad"]):
         Preset.objects.filter(pk=preset.pk).update(desired_instances=number + 1)
         factories.make_pending_prebuilds(preset, 1, now=NOON + number * SECOND)
         factories.finish_all_jobs(now=NOON + hours(1) + number * SECOND, fail=fail)
 
-    found = [(one.created_at, one.finished_at, one.failed) for one in observe(preset).attempts]
+    found = {(one.created_at, one.finished_at, one.failed) for one in observe(preset).attempts}
 
-    assert found == [
-        (NOON + SECOND, NOON + hours(1) + SECOND, True),
+    assert found == {
         (NOON, NOON + hours(1), False),
-    ]
+        (NOON + SECOND, NOON + hours(1) + SECOND, True),
+    }
 
 
 def test_unfinished_and_canceled_starts_are_no_attempts(preset):
@@ -396,10 +396,31 @@ def test_only_as_many_attempts_as_count_are_read(desired, schedules, hard_limit,
             position=position, cron_expression=expression, desired_instances=number
         )
 
-    found = observe(preset, Policy(failure_hard_limit=hard_limit)).attempts
+    much_later = NOON + hours(9)
+    found = observe(preset, Policy(failure_hard_limit=hard_limit), now=much_later).attempts
 
-    assert [one.created_at for one in found] == [
-        NOON + number * SECOND for number in range(7, 7 - expected, -1)
+    assert sorted(one.created_at for one in found) == [
+        NOON + number * SECOND for number in range(8 - expected, 8)
+    ]
+
+
+def test_failures_within_the_lookback_are_read_beyond_the_window_too(preset):
+    Preset.objects.filter(pk=preset.pk).update(desired_instances=1)
+    for number in range(5):
+        factories.make_pending_prebuilds(preset, 1, now=NOON + hours(number / 4))
+        factories.finish_all_jobs(now=NOON + hours(number / 4), fail="bad" if number < 4 else "")
+
+    found = observe(
+        preset,
+        Policy(failure_hard_limit=0, backoff_lookback=hours(1)),
+        now=NOON + hours(1.25),
+    ).attempts
+
+    assert sorted((one.created_at, one.failed) for one in found) == [
+        (NOON + hours(0.25), True),
+        (NOON + hours(0.5), True),
+        (NOON + hours(0.75), True),
+        (NOON + hours(1), False),
     ]
 
 

@@ -186,8 +186,8 @@ def test_a_bell_during_a_cycle_leads_to_one_more(preset, monkeypatch):
 
     real, rung = execution.execute_decision, []
 
-    def execute(decision, *, now):
-        outcome = real(decision, now=now)
+    def execute(decision, **options):
+        outcome = real(decision, **options)
         if not rung:
             rung.append(Preset.objects.update(desired_instances=4))
         return outcome
@@ -260,9 +260,9 @@ def test_stop_during_a_cycle_lets_it_finish(preset, monkeypatch):
     real = execution.execute_decision
     loop = Loop(NEVER, Policy())
 
-    def execute(decision, *, now):
+    def execute(decision, **options):
         loop.orchestrator.stop("SIGTERM")
-        return real(decision, now=now)
+        return real(decision, **options)
 
     monkeypatch.setattr(execution, "execute_decision", execute)
     loop.thread.start()

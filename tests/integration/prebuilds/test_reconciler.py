@@ -579,11 +579,11 @@ class TestLock:
         seen = []
         real = execution.execute_decision
 
-        def execute(decision, *, now):
+        def execute(decision, **options):
             with transaction.atomic(), connection.cursor() as cursor:
                 cursor.execute("SELECT pg_try_advisory_xact_lock(%s)", [locks.RECONCILE_LOCK_KEY])
                 seen.append(cursor.fetchone()[0])
-            return real(decision, now=now)
+            return real(decision, **options)
 
         monkeypatch.setattr(execution, "execute_decision", execute)
         make_preset()
@@ -677,10 +677,10 @@ class TestIsolation:
         doomed_preset, good = make_preset(), make_preset()
         real = execution.execute_decision
 
-        def execute(decision, *, now):
+        def execute(decision, **options):
             if decision.preset.id == doomed_preset.pk:
                 Preset.objects.filter(pk=doomed_preset.pk).delete()
-            return real(decision, now=now)
+            return real(decision, **options)
 
         monkeypatch.setattr(execution, "execute_decision", execute)
         cycle()
@@ -696,10 +696,10 @@ def raise_poisoned(*args, **kwargs):
 def poison(monkeypatch, preset):
     real = execution.execute_decision
 
-    def execute(decision, *, now):
+    def execute(decision, **options):
         if decision.preset.id == preset.pk:
             raise RuntimeError("poisoned")
-        return real(decision, now=now)
+        return real(decision, **options)
 
     monkeypatch.setattr(execution, "execute_decision", execute)
 
@@ -726,10 +726,10 @@ class TestChangesInBetween:
         real = execution.execute_decision
         before = []
 
-        def execute(decision, *, now):
+        def execute(decision, **options):
             change(preset)
             before.append(Workspace.objects.count())
-            return real(decision, now=now)
+            return real(decision, **options)
 
         monkeypatch.setattr(execution, "execute_decision", execute)
         done = cycle()
@@ -742,9 +742,9 @@ class TestChangesInBetween:
         Preset.objects.update(desired_instances=0)
         real = execution.execute_decision
 
-        def execute(decision, *, now):
-            factories.claim_prebuild(preset, now=now)
-            return real(decision, now=now)
+        def execute(decision, **options):
+            factories.claim_prebuild(preset, now=NOON)
+            return real(decision, **options)
 
         monkeypatch.setattr(execution, "execute_decision", execute)
         done = cycle()

@@ -184,13 +184,26 @@ def test_ready_is_dated_once_and_a_new_start_clears_the_date():
     assert lifecycle(agent, state.READY, LATER) == LATER
 
 
-@pytest.mark.parametrize("state", [state for state in LifecycleState if state != "ready"])
-def test_only_ready_has_a_date(state):
+@pytest.mark.parametrize("state", LifecycleState)
+def test_only_a_new_start_forgets_when_the_agent_was_ready(state):
     agent = make_agent()
     lifecycle(agent, LifecycleState.READY, NOON)
 
-    assert lifecycle(agent, state, LATER) is None
+    ready_at = lifecycle(agent, state, LATER)
+
+    assert ready_at == (None if state == LifecycleState.STARTING else NOON)
     assert agent.lifecycle_state == state
+
+
+def test_a_state_is_dated_by_its_first_report():
+    agent = make_agent()
+
+    for now in (NOON, LATER):
+        lifecycle(agent, LifecycleState.STARTING, now)
+    assert agent.lifecycle_changed_at == NOON
+
+    lifecycle(agent, LifecycleState.READY, LATER)
+    assert agent.lifecycle_changed_at == LATER
 
 
 def test_an_agent_that_is_off_is_disconnected_until_it_speaks_again():

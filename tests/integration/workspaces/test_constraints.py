@@ -271,7 +271,7 @@ def test_a_person_with_workspaces_cannot_be_deleted():
     workspace = make_workspace()
 
     assert_refused(
-        "workspaces_workspace_owner_id",
+        "_fk_accounts_user_id",
         lambda: run("DELETE FROM accounts_user WHERE id = %s", workspace.owner_id),
     )
 

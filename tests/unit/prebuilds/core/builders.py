@@ -61,14 +61,20 @@ def make_preset(desired: int = 2, **changes) -> PresetSnapshot:
 
 
 def prebuild(
-    number: int, *, age: timedelta = 10 * MINUTE, up: timedelta | None = None, ready: bool = True
+    number: int,
+    *,
+    age: timedelta = 10 * MINUTE,
+    up: timedelta | None = None,
+    ready: bool = True,
+    lost: timedelta | None = None,
 ) -> RunningPrebuild:
-    """A running prebuild, created `age` ago, running since `up` ago."""
+    """A running prebuild, created `age` ago, running since `up` ago, its agent `lost` ago."""
     return RunningPrebuild(
         id=UUID(int=number),
         created_at=NOW - age,
         started_at=NOW - (age if up is None else up),
         ready=ready,
+        lost_ready_at=None if lost is None else NOW - lost,
     )
 
 

@@ -73,9 +73,14 @@ def attempts(draw: st.DrawFn) -> tuple[Attempt, ...]:
 
 @st.composite
 def running_prebuilds(draw: st.DrawFn, new_id: Callable[[], UUID]) -> RunningPrebuild:
-    age, up = sorted((draw(ages), draw(ages)), reverse=True)
+    age, up, lost = sorted((draw(ages), draw(ages), draw(ages)), reverse=True)
+    ready = draw(st.booleans())
     return RunningPrebuild(
-        id=new_id(), created_at=NOW - age, started_at=NOW - up, ready=draw(st.booleans())
+        id=new_id(),
+        created_at=NOW - age,
+        started_at=NOW - up,
+        ready=ready,
+        lost_ready_at=None if ready or draw(st.booleans()) else NOW - lost,
     )
 
 

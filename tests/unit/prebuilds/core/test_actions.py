@@ -11,7 +11,7 @@ from prebuilds.core.actions import (
     SetStatus,
     can_skip,
     inactive_reason,
-    is_never_ready,
+    is_unready_for_good,
 )
 from prebuilds.core.policy import Policy
 from prebuilds.core.snapshot import Status
@@ -275,7 +275,7 @@ def test_a_prebuild_is_given_up_when_unready_for_strictly_longer_than_the_timeou
 ):
     one = prebuild(1, age=DAY, up=up, ready=ready)
 
-    assert is_never_ready(one, POLICY, NOW) is given_up
+    assert is_unready_for_good(one, POLICY, NOW) is given_up
     assert deletions(actions_for(make_preset(1, running=(one,)))) == (
         [(1, "never_ready")] if given_up else []
     )
@@ -284,14 +284,14 @@ def test_a_prebuild_is_given_up_when_unready_for_strictly_longer_than_the_timeou
 def test_the_time_to_become_ready_counts_from_the_start_not_from_the_creation():
     restarted = prebuild(1, age=10 * HOUR, up=MINUTE, ready=False)
 
-    assert is_never_ready(restarted, POLICY, NOW) is False
+    assert is_unready_for_good(restarted, POLICY, NOW) is False
 
 
 def test_the_ready_timeout_is_a_matter_of_policy():
     one = prebuild(1, age=HOUR, ready=False)
 
-    assert is_never_ready(one, Policy(ready_timeout=2 * HOUR), NOW) is False
-    assert is_never_ready(one, Policy(ready_timeout=HOUR - TICK), NOW) is True
+    assert is_unready_for_good(one, Policy(ready_timeout=2 * HOUR), NOW) is False
+    assert is_unready_for_good(one, Policy(ready_timeout=HOUR - TICK), NOW) is True
 
 
 def test_a_prebuild_that_is_given_up_counts_toward_the_extraneous():
@@ -322,6 +322,15 @@ def test_more_given_up_than_extraneous_spare_all_others():
     assert deletions(actions) == [(3, "never_ready"), (2, "never_ready")]
 
 
+def test_the_oldest_is_not_deleted_again_as_extraneous_when_it_is_given_up():
+    preset = make_preset(
+        1,
+        running=(prebuild(1, age=3 * HOUR, ready=False), prebuild(2, age=HOUR), prebuild(3)),
+    )
+
+    assert deletions(actions_for(preset)) == [(1, "never_ready"), (2, "extraneous")]
+
+
 def test_a_prebuild_given_up_in_a_full_pool_takes_no_other_with_it():
     ready = tuple(prebuild(number) for number in (1, 2, 3))
     preset = make_preset(4, running=(*ready, prebuild(4, age=HOUR, ready=False)))
@@ -335,6 +344,42 @@ def test_a_prebuild_that_is_given_up_is_replaced_only_once_it_is_gone():
     assert actions_for(preset) == (
         DeletePrebuild(workspace_id=preset.running[0].id, reason=Reason.NEVER_READY),
     )
+
+
+@pytest.mark.parametrize(
+    ("lost", "ready", "given_up"),
+    [
+        (POLICY.ready_timeout - TICK, False, False),
+        (POLICY.ready_timeout, False, False),
+        (UNREADY_TOO_LONG, False, True),
+        (UNREADY_TOO_LONG, True, False),
+    ],
+)
+def test_a_prebuild_that_lost_its_agent_is_given_up_as_late_after_the_loss(lost, ready, given_up):
+    one = prebuild(1, age=DAY, ready=ready, lost=lost)
+
+    assert is_unready_for_good(one, POLICY, NOW) is given_up
+    assert deletions(actions_for(make_preset(1, running=(one,)))) == (
+        [(1, "agent_lost")] if given_up else []
+    )
+
+
+def test_lost_agents_and_those_never_ready_count_toward_the_extraneous_alike():
+    preset = make_preset(
+        1,
+        running=(
+            prebuild(1, age=4 * HOUR),
+            prebuild(2, age=3 * HOUR, ready=False),
+            prebuild(3, age=2 * HOUR, ready=False, lost=HOUR),
+            prebuild(4),
+        ),
+    )
+
+    assert deletions(actions_for(preset)) == [
+        (2, "never_ready"),
+        (3, "agent_lost"),
+        (1, "extraneous"),
+    ]
 
 
 # Inactive presets
@@ -448,6 +493,7 @@ def test_the_reasons_are_a_closed_vocabulary():
         "template_deprecated",
         "template_deleted",
         "never_ready",
+        "agent_lost",
         "failed",
         "canceled",
         "deletion_failed",

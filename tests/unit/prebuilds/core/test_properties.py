@@ -36,6 +36,7 @@ from tests.unit.prebuilds.core.strategies import attempts, policies, presets, sn
 
 thorough = settings(max_examples=60, deadline=None)
 ROWS = ("running", "pending", "attempts", "failed", "failed_deletions")
+GIVEN_UP = {Reason.NEVER_READY, Reason.AGENT_LOST}
 # Every field the failed deletions and specimens depend on stays; all that gates creating varies.
 GATES = ("backoff_lookback", "max_in_flight")
 
@@ -117,9 +118,9 @@ def test_deciding_again_right_away_finds_nothing_to_do(preset: PresetSnapshot, p
     second = actions_for(second_look, policy)
     third = actions_for(apply(second_look, second, NOW), policy)
 
-    gave_up = any(one.reason == Reason.NEVER_READY for one in of_kind(first, DeletePrebuild))
+    gave_up = any(one.reason in GIVEN_UP for one in of_kind(first, DeletePrebuild))
 
-    # Giving a prebuild up is news: it leaves a gap and a failed attempt for the next cycle.
+    # Giving a prebuild up is news: it leaves a gap, or a failed attempt, for the next cycle.
     assert gave_up or not does_something(second)
     assert removals(second) == []
     assert not does_something(third)
