@@ -8,22 +8,32 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Final
 from uuid import UUID, uuid4
 
-from django.db import transaction
+from django.db import DEFAULT_DB_ALIAS, transaction
 
 from accounts.models import User
-from accounts.system import PREBUILDS_USER_ID
-from prebuilds import locks
+from prebuilds import locks, observation
+from prebuilds.conf import current_policy
+from prebuilds.core.actions import Decision, HoldCreation, Reason
+from prebuilds.core.decisions import decide_preset
 from prebuilds.errors import PresetNotOfTemplate
 from prebuilds.models import Claim, ClaimOutcome, ClaimReason
 from templates_app import parameters, selectors
 from templates_app.errors import TemplateNotUsable
 from templates_app.models import Preset, Template
-from workspaces.enums import JobStatus, Stage, Transition
+from workspaces.enums import Stage, Transition
 from workspaces.models import Workspace
 from workspaces.services import builds
 from workspaces.services import workspaces as workspace_services
+
+HOLD_REASONS: Final = {
+    Reason.VALIDATION_FAILED: ClaimReason.VALIDATION_FAILED,
+    Reason.HARD_LIMITED: ClaimReason.HARD_LIMITED,
+    Reason.BACKING_OFF: ClaimReason.BACKING_OFF,
+    Reason.PROBING: ClaimReason.BACKING_OFF,
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -169,19 +179,33 @@ def _build_anew(request: _Request) -> Workspace:
 
 
 def _why_cold(request: _Request) -> ClaimReason:
-    """Say why there was nothing to hand over."""
+    """Say why there was nothing to hand over, from what a cycle would see and decide now."""
     if request.preset is None:
         return ClaimReason.NO_PRESET_MATCH
     if request.preset.desired_instances is None:
         return ClaimReason.NO_POOL
-    if request.preset.prebuild_status != "healthy":
-        return ClaimReason(request.preset.prebuild_status)
-    running = Workspace.objects.filter(
-        owner_id=PREBUILDS_USER_ID,
-        deleted_at__isnull=True,
-        template=request.template,
-        latest_build__preset=request.preset,
-        latest_build__transition=Transition.START,
-        latest_build__job__status=JobStatus.SUCCEEDED,
+    policy = current_policy()
+    snapshot = observation.take_snapshot(
+        policy, now=request.now, using=DEFAULT_DB_ALIAS, only=request.preset.pk
     )
-    return ClaimReason.NOT_READY if running.exists() else ClaimReason.POOL_EMPTY
+    decision = decide_preset(snapshot.presets[0], policy, request.now)
+    return _stock_reason(decision) or _hold_reason(decision, request.now)
+
+
+def _stock_reason(decision: Decision) -> ClaimReason | None:
+    """Return why what is running could not be handed over; None when nothing runs."""
+    state = decision.state
+    if state.eligible:
+        return ClaimReason.LOST_RACE
+    if state.actual > state.expired:
+        return ClaimReason.NOT_READY
+    return ClaimReason.EXPIRED if state.actual else None
+
+
+def _hold_reason(decision: Decision, now: datetime) -> ClaimReason:
+    """Return why the pool ran empty."""
+    holds = {one.reason for one in decision.actions if isinstance(one, HoldCreation)}
+    for hold, reason in HOLD_REASONS.items():
+        if hold in holds:
+            return reason
+    return ClaimReason.PAUSED_AND_EMPTY if observation.is_paused(now) else ClaimReason.POOL_EMPTY

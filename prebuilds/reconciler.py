@@ -6,11 +6,13 @@ claims: the two meet at the row lock.
 
 import logging
 import threading
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import nullcontext
 from dataclasses import asdict, dataclass, field
 from datetime import datetime, timedelta
 from typing import Any, Final
+from uuid import UUID
 
 from django.conf import settings
 from django.db import connection, transaction
@@ -20,7 +22,7 @@ from prebuilds import execution, locks, observation
 from prebuilds.core.actions import Decision
 from prebuilds.core.decisions import decide
 from prebuilds.core.policy import Policy
-from prebuilds.core.snapshot import PresetSnapshot, Snapshot
+from prebuilds.core.snapshot import PresetSnapshot
 from prebuilds.core.state import State
 from prebuilds.models import ReconcileDecision, ReconcileRun, Trigger
 
@@ -54,7 +56,9 @@ class Cycle:
     paused: bool = False
     presets_total: int = 0
     decisions: tuple[Decision, ...] = ()
-    executed: tuple[Executed, ...] = field(default=())
+    executed: tuple[Executed, ...] = ()
+    barred: Mapping[UUID, str] = field(default_factory=dict)
+    """Organizations that were skipped, each with the error that did it."""
 
     @property
     def failed(self) -> list[Executed]:
@@ -93,20 +97,22 @@ def _cycle(policy: Policy, now: datetime, selected: Selection) -> Cycle:
     if observation.is_paused(now):
         return Cycle(lock_acquired=True, paused=True)
     snapshot = observation.take_snapshot(policy, now=now)
-    _ensure_membership(snapshot)
-    decisions = tuple(one for one in decide(snapshot, policy, now) if selected(one.preset))
+    barred = account_services.ensure_prebuilds_membership(
+        {preset.organization_id for preset in snapshot.presets}
+    )
+    decisions = tuple(
+        one
+        for one in decide(snapshot, policy, now)
+        if selected(one.preset) and one.preset.organization_id not in barred
+    )
     work = [one for one in decisions if one.actions]
     return Cycle(
         lock_acquired=True,
         presets_total=len(snapshot.presets),
         decisions=decisions,
         executed=tuple(_execute_all(work, now)),
+        barred=barred,
     )
-
-
-def _ensure_membership(snapshot: Snapshot) -> None:
-    organizations = {preset.organization_id for preset in snapshot.presets}
-    account_services.ensure_prebuilds_membership(organizations)
 
 
 def _execute_all(work: Sequence[Decision], now: datetime) -> Iterable[Executed]:
@@ -158,7 +164,7 @@ def _worker_limit() -> int:
 
 def _record(cycle: Cycle, trigger: Trigger, started_at: datetime, completed_at: datetime) -> None:
     """Keep the run, and the decision of every preset where something was done or withheld."""
-    with transaction.atomic():
+    with transaction.atomic() if cycle.executed else nullcontext():
         run = ReconcileRun.objects.create(
             trigger=trigger,
             started_at=started_at,
@@ -172,6 +178,7 @@ def _record(cycle: Cycle, trigger: Trigger, started_at: datetime, completed_at: 
             deleted=cycle.total("deleted"),
             cancelled=cycle.total("cancelled"),
             held=cycle.total("held"),
+            error="; ".join(f"organization {key}: {text}" for key, text in cycle.barred.items()),
         )
         ReconcileDecision.objects.bulk_create(
             [_decision_row(run, one) for one in cycle.executed], batch_size=1_000

@@ -13,6 +13,8 @@ from templates_app import parameters, schedules, selectors
 from templates_app.enums import PrebuildStatus
 from templates_app.errors import InvalidPreset, VersionNotOfTemplate
 from templates_app.models import (
+    TTL_MAX_SECONDS,
+    TTL_MIN_SECONDS,
     ParameterDefinition,
     Preset,
     PresetParameter,
@@ -143,10 +145,26 @@ def preset_problems(
             zone=spec.scheduling_timezone, expressions=[row[0] for row in spec.schedules]
         )
     ]
+    problems += _number_problems(spec)
     try:
         parameters.resolve_values(definitions, spec.parameters)
     except parameters.InvalidParameters as error:
         problems += [(f"parameters.{each.field}", each.detail) for each in error.problems]
+    return problems
+
+
+def _number_problems(spec: PresetSpec) -> list[tuple[str, str]]:
+    problems = []
+    if spec.desired_instances is not None and spec.desired_instances < 0:
+        detail = f"{spec.desired_instances} is less than none; use 0 or more, or leave it empty."
+        problems.append(("desired_instances", detail))
+    if spec.ttl_seconds and not TTL_MIN_SECONDS <= spec.ttl_seconds <= TTL_MAX_SECONDS:
+        detail = f"{spec.ttl_seconds} is not between {TTL_MIN_SECONDS} and {TTL_MAX_SECONDS}."
+        problems.append(("ttl_seconds", f"{detail} Use 0 for prebuilds that never expire."))
+    for number, (expression, desired) in enumerate(spec.schedules, start=1):
+        if desired < 0:
+            detail = f'row {number} ("{expression}"): {desired} is less than none; use 0 or more.'
+            problems.append(("schedules", detail))
     return problems
 
 

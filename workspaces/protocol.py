@@ -99,10 +99,24 @@ def fit_log(lines: Sequence[LogLine], *, room: int) -> list[LogLine]:
     for line in lines:
         if room <= 0:
             return kept
-        room -= len(line.output)
-        output = line.output.replace("\x00", "\ufffd")[:LOG_LINE_LIMIT]
+        output = storable(line.output)[:LOG_LINE_LIMIT]
+        room -= len(output) + 1
         kept.append(replace(line, output=output if room > 0 else LOG_CUT))
     return kept
+
+
+def log_length(lines: Sequence[LogLine], *, before: int) -> int:
+    """Return how much of LOG_TOTAL_LIMIT is used up once these lines were added.
+
+    Every line costs one character more than it has, so that empty ones are not free.
+    """
+    added = sum(min(len(line.output), LOG_LINE_LIMIT) + 1 for line in lines)
+    return min(before + added, LOG_TOTAL_LIMIT)
+
+
+def storable(text: str) -> str:
+    """Return text that PostgreSQL can store: it has no NUL."""
+    return text.replace("\x00", "\ufffd")
 
 
 class BuildFailed(Exception):

@@ -84,8 +84,12 @@ def cancel_pending(*, workspace_id: UUID, reason: Reason, now: datetime) -> bool
         workspace = locks.lock_cancellable(workspace_id)
         if workspace is None or workspace.owner_id != PREBUILDS_USER_ID:
             return False
+        latest = workspace.latest_build
+        assert latest is not None
+        # By primary key: a join would move the conditions into a subquery, and a statement that
+        # had to wait for the daemon's commit would not look at them again.
         cancelled = ProvisionerJob.objects.filter(
-            build=workspace.latest_build,
+            pk=latest.job_id,
             started_at__isnull=True,
             completed_at__isnull=True,
             canceled_at__isnull=True,

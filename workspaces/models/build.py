@@ -75,6 +75,11 @@ class WorkspaceBuild(models.Model):
                 ),
                 name="build_prebuild_attempts",
             ),
+            models.Index(
+                fields=("workspace",),
+                condition=models.Q(action_reason="never_ready"),
+                name="build_never_ready",
+            ),
         )
 
     def __str__(self) -> str:

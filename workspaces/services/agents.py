@@ -26,7 +26,7 @@ from workspaces.models import (
     WorkspaceBuild,
     WorkspaceResource,
 )
-from workspaces.protocol import LOG_TOTAL_LIMIT, LogLine, ResourceReport, fit_log
+from workspaces.protocol import LOG_TOTAL_LIMIT, LogLine, ResourceReport, fit_log, log_length
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -154,7 +154,7 @@ def append_agent_logs(*, agent_id: UUID, lines: Sequence[LogLine]) -> None:
             ]
         )
         Agent.objects.filter(pk=agent_id).update(
-            log_length=F("log_length") + sum(len(line.output) for line in lines)
+            log_length=log_length(lines, before=agent.log_length)
         )
 
 

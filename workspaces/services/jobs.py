@@ -12,7 +12,6 @@ from typing import Any, Final
 from uuid import UUID, uuid4
 
 from django.db import transaction
-from django.db.models import F
 
 from accounts.system import PREBUILDS_USER_ID
 from workspaces import locks
@@ -32,6 +31,8 @@ from workspaces.protocol import (
     LogLine,
     ResourceReport,
     fit_log,
+    log_length,
+    storable,
 )
 from workspaces.services import agents
 
@@ -109,7 +110,7 @@ def append_job_logs(*, job_id: UUID, lease: UUID, lines: Sequence[LogLine], now:
             job_id,
             lease,
             heartbeat_at=now,
-            log_length=F("log_length") + sum(len(line.output) for line in lines),
+            log_length=log_length(lines, before=job.log_length),
         )
 
 
@@ -144,7 +145,7 @@ def fail_job(*, job_id: UUID, lease: UUID, error: str, code: str, now: datetime)
         lease,
         completed_at=now,
         heartbeat_at=now,
-        error=error[-ERROR_LIMIT:] or "The build failed without saying why.",
+        error=storable(error)[-ERROR_LIMIT:] or "The build failed without saying why.",
         error_code=JobErrorCode(code),
     )
 

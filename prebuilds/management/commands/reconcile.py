@@ -20,7 +20,9 @@ from prebuilds.core.actions import Decision
 from prebuilds.management.plan import decision_as_json, plan_lines
 from prebuilds.models import Trigger
 from prebuilds.orchestrator import Orchestrator
+from templates_app.models import Preset
 
+LONGEST_INTERVAL = timedelta(days=1)
 NOTHING_MATCHES = "No preset with a pool matches that filter."
 
 
@@ -53,6 +55,8 @@ class Command(BaseCommand):
             raise CommandError(
                 "--loop cannot be combined with --dry-run, --template or --preset.", returncode=2
             )
+        if narrowed and not _matches_something(options):
+            raise CommandError(NOTHING_MATCHES, returncode=2)
         if options["loop"]:
             self._loop(options["interval"], as_json=options["json"])
         elif options["dry_run"]:
@@ -66,8 +70,6 @@ class Command(BaseCommand):
                 policy=current_policy(), now=timezone.now(), selected=_selection(options)
             )
         )
-        if not decisions and (options["template"] or options["preset"]):
-            raise CommandError(NOTHING_MATCHES, returncode=2)
         if options["json"]:
             self.stdout.write(json.dumps([decision_as_json(one) for one in decisions], indent=2))
             return
@@ -87,9 +89,6 @@ class Command(BaseCommand):
             clock=timezone.now,
             selected=_selection(options),
         )
-        narrowed = options["template"] or options["preset"]
-        if narrowed and cycle.presets_total and not cycle.decisions:
-            raise CommandError(NOTHING_MATCHES, returncode=2)
         self._report(cycle, as_json=options["json"])
         if cycle.failed:
             sys.exit(1)
@@ -164,8 +163,17 @@ def _selection(options: dict[str, Any]) -> reconciler.Selection:
     )
 
 
+def _matches_something(options: dict[str, Any]) -> bool:
+    presets = Preset.objects.filter(desired_instances__isnull=False)
+    if options["template"]:
+        presets = presets.filter(version__template__name=options["template"])
+    if options["preset"]:
+        presets = presets.filter(pk=options["preset"])
+    return presets.exists()
+
+
 def _seconds(text: str) -> timedelta:
     seconds = float(text)
-    if seconds <= 0:
+    if not 0 < seconds <= LONGEST_INTERVAL.total_seconds():
         raise ValueError(text)
     return timedelta(seconds=seconds)

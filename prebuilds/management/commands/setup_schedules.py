@@ -31,6 +31,7 @@ class Command(BaseCommand):
             ours = Schedule.objects.filter(func__startswith="prebuilds.tasks.")
             ours.exclude(name__in=tasks.SCHEDULES).delete()
             for name, schedule in tasks.SCHEDULES.items():
+                _remove_doubles(name)
                 Schedule.objects.update_or_create(
                     name=name,
                     defaults={
@@ -54,3 +55,10 @@ class Command(BaseCommand):
         self.stdout.write(
             f"{len(tasks.SCHEDULES)} schedules installed: {', '.join(tasks.SCHEDULES)}"
         )
+
+
+def _remove_doubles(name: str) -> None:
+    """Keep the oldest row of a name: django-q2's table does not make names unique."""
+    rows = Schedule.objects.filter(name=name).order_by("pk")
+    for double in rows[1:]:
+        double.delete()

@@ -1,0 +1,198 @@
+"""OBSERVE: read everything a cycle decides from (semantics.md 2).
+
+A constant number of statements on the alias `snapshot`, whatever the number of presets; the
+caller holds its transaction. Storage words become the core's words here and nowhere else.
+"""
+
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from datetime import datetime, timedelta
+from functools import partial
+from typing import Any
+from uuid import UUID
+
+from django.db import connections
+
+from accounts.system import PREBUILDS_USER_ID
+from prebuilds.core.policy import Policy
+from prebuilds.core.snapshot import (
+    Attempt,
+    FailedDeletion,
+    FailedPrebuild,
+    OrganizationSnapshot,
+    PendingStart,
+    PresetSnapshot,
+    RunningPrebuild,
+    Snapshot,
+    Status,
+)
+from prebuilds.locks import SNAPSHOT_ALIAS
+from prebuilds.models import PrebuildsSettings
+from prebuilds.observation import statements
+from templates_app.schedules import Schedule
+
+Row = tuple[Any, ...]
+
+
+class _Members:
+    """The prebuilds of one preset, sorted by what is happening to them."""
+
+    __slots__ = (
+        "deleting",
+        "failed",
+        "failed_deletions",
+        "pending",
+        "running",
+        "starting",
+        "stopping",
+    )
+
+    def __init__(self) -> None:
+        self.running: list[RunningPrebuild] = []
+        self.pending: list[PendingStart] = []
+        self.failed: list[FailedPrebuild] = []
+        self.failed_deletions: list[FailedDeletion] = []
+        self.starting = self.stopping = self.deleting = 0
+
+
+def take_snapshot(
+    policy: Policy, *, now: datetime, using: str = SNAPSHOT_ALIAS, only: UUID | None = None
+) -> Snapshot:
+    """Read the snapshot; only one statement when no preset has a pool.
+
+    `only` narrows it to one preset; the organizations' numbers still count everything.
+    """
+    fetch = partial(_fetch, using, only=only)
+    presets = fetch(statements.PRESETS)
+    if not presets:
+        return Snapshot()
+    schedules = _schedules(fetch(statements.SCHEDULES))
+    members = _sort_members(fetch(statements.PREBUILDS))
+    since = now - policy.backoff_lookback
+    attempts = _attempts(
+        fetch(
+            statements.ATTEMPTS,
+            hard_limit=policy.failure_hard_limit,
+            since=since,
+            created_since=since - statements.LONGEST_ATTEMPT,
+        )
+    )
+    nobody = _Members()
+    return Snapshot(
+        presets=tuple(
+            _preset(row, schedules[row[0]], members.get(row[0], nobody), attempts[row[0]])
+            for row in presets
+        ),
+        organizations={row[0]: _organization(row) for row in fetch(statements.ORGANIZATIONS)},
+    )
+
+
+def is_paused(now: datetime) -> bool:
+    """Return whether people have paused reconciliation at this instant (semantics.md 19)."""
+    row = PrebuildsSettings.objects.filter(reconciliation_paused=True).first()
+    return row is not None and (row.paused_until is None or now < row.paused_until)
+
+
+def _fetch(using: str, sql: str, **parameters: int | datetime | UUID | None) -> list[Row]:
+    with connections[using].cursor() as cursor:
+        cursor.execute(sql, {"prebuilds": PREBUILDS_USER_ID, **parameters})
+        rows: list[Row] = cursor.fetchall()
+    return rows
+
+
+def _sort_members(rows: Iterable[Row]) -> dict[UUID, _Members]:
+    members: dict[UUID, _Members] = defaultdict(_Members)
+    for row in rows:
+        _sort_member(members[row[2]], row)
+    return members
+
+
+def _sort_member(group: _Members, row: Row) -> None:
+    """Put one prebuild where it counts; a stopped one is parked by a human and counts nowhere."""
+    workspace_id, created_at, _, number, transition, job_id, status = row[:7]
+    started, ended_at, ready, lost_ready_at, tries = row[7:]
+    match transition, status:
+        case "start", "succeeded":
+            group.running.append(
+                RunningPrebuild(
+                    id=workspace_id,
+                    created_at=created_at,
+                    started_at=ended_at,
+                    ready=ready,
+                    lost_ready_at=lost_ready_at,
+                )
+            )
+        case "start", "pending" | "running":
+            group.starting += 1
+            if number == 1 and not started:
+                group.pending.append(
+                    PendingStart(workspace_id=workspace_id, job_id=job_id, created_at=created_at)
+                )
+        case "start", "failed" | "canceled":
+            group.failed.append(
+                FailedPrebuild(id=workspace_id, ended_at=ended_at, canceled=status == "canceled")
+            )
+        case "stop", "pending" | "running":
+            group.stopping += 1
+        case "delete", "pending" | "running":
+            group.deleting += 1
+        case "delete", "failed" | "canceled":
+            group.failed_deletions.append(
+                FailedDeletion(id=workspace_id, tries=max(tries, 1), ended_at=ended_at)
+            )
+
+
+def _preset(
+    row: Row, schedules: Sequence[Schedule], members: _Members, attempts: Sequence[Attempt]
+) -> PresetSnapshot:
+    return PresetSnapshot(
+        id=row[0],
+        name=row[1],
+        template_id=row[2],
+        template_name=row[3],
+        version_id=row[4],
+        version_name=row[5],
+        organization_id=row[6],
+        organization_name=row[7],
+        using_active_version=row[8],
+        deleted=row[9],
+        deprecated=row[10],
+        desired_instances=row[11],
+        ttl=timedelta(seconds=row[12]) if row[12] else None,
+        scheduling_timezone=row[13],
+        last_invalidated_at=row[14],
+        status=Status(row[15]),
+        status_reason=row[16],
+        daily_cost=row[17],
+        schedules=tuple(schedules),
+        running=tuple(members.running),
+        starting=members.starting,
+        stopping=members.stopping,
+        deleting=members.deleting,
+        pending=tuple(members.pending),
+        attempts=tuple(attempts),
+        failed=tuple(members.failed),
+        failed_deletions=tuple(members.failed_deletions),
+    )
+
+
+def _schedules(rows: Iterable[Row]) -> dict[UUID, list[Schedule]]:
+    found: dict[UUID, list[Schedule]] = defaultdict(list)
+    for preset_id, expression, instances in rows:
+        found[preset_id].append(Schedule(expression=expression, desired_instances=instances))
+    return found
+
+
+def _attempts(rows: Iterable[Row]) -> dict[UUID, list[Attempt]]:
+    found: dict[UUID, list[Attempt]] = defaultdict(list)
+    for preset_id, created_at, finished_at, failed in rows:
+        found[preset_id].append(
+            Attempt(created_at=created_at, finished_at=finished_at, failed=failed)
+        )
+    return found
+
+
+def _organization(row: Row) -> OrganizationSnapshot:
+    return OrganizationSnapshot(
+        quota_allowance=int(row[1]), in_flight=row[2], quota_used=int(row[3])
+    )
