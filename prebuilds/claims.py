@@ -188,6 +188,8 @@ def _why_cold(request: _Request) -> ClaimReason:
     snapshot = observation.take_snapshot(
         policy, now=request.now, using=DEFAULT_DB_ALIAS, only=request.preset.pk
     )
+    if not snapshot.presets:  # the pool was taken away just now
+        return ClaimReason.NO_POOL
     decision = decide_preset(snapshot.presets[0], policy, request.now)
     return _stock_reason(decision) or _hold_reason(decision, request.now)
 
@@ -206,6 +208,6 @@ def _hold_reason(decision: Decision, now: datetime) -> ClaimReason:
     """Return why the pool ran empty."""
     holds = {one.reason for one in decision.actions if isinstance(one, HoldCreation)}
     for hold, reason in HOLD_REASONS.items():
-        if hold in holds:
+        if hold in holds or decision.preset.status == hold.value:
             return reason
     return ClaimReason.PAUSED_AND_EMPTY if observation.is_paused(now) else ClaimReason.POOL_EMPTY

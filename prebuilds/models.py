@@ -85,7 +85,10 @@ class ReconcileDecision(models.Model):
     """What one cycle decided for one preset, kept when something was done or withheld."""
 
     run = models.ForeignKey(ReconcileRun, models.CASCADE, related_name="decisions")
-    preset = models.ForeignKey(Preset, models.CASCADE, related_name="decisions")
+    # No constraint: a preset deleted while the cycle runs must not cost the whole run's record.
+    preset = models.ForeignKey(
+        Preset, models.CASCADE, related_name="decisions", db_constraint=False
+    )
     state = models.JSONField(help_text="The counts the decision was made from.")
     actions = models.JSONField(help_text="What was done or withheld, each with its reason.")
     error = models.TextField(blank=True)

@@ -153,8 +153,15 @@ def _execute_one(decision: Decision, now: datetime) -> Executed:
             "reconcile preset failed",
             extra={"preset": str(decision.preset.id), "name_of_preset": decision.preset.label},
         )
-        outcome = execution.Outcome(error=f"{type(error).__name__}: {error}")
+        outcome = _outcome_of(error)
     return Executed(decision=decision, outcome=outcome)
+
+
+def _outcome_of(error: Exception) -> execution.Outcome:
+    """Return what was done before the error, and the error in words."""
+    if isinstance(error, execution.ExecutionFailed):
+        return error.outcome
+    return execution.Outcome(error=f"{type(error).__name__}: {error}")
 
 
 def _worker_limit() -> int:

@@ -129,7 +129,12 @@ class WorkspaceBuildsView(APIView):
 def visible_workspaces(actor: User) -> QuerySet[Workspace]:
     """Return the live workspaces a person may see, with what their JSON needs."""
     rows = Workspace.objects.filter(deleted_at__isnull=True).select_related(
-        "owner", "organization", "template", "latest_build__job", "latest_build__template_version"
+        "owner",
+        "organization",
+        "template",
+        "claim",
+        "latest_build__job",
+        "latest_build__template_version",
     )
     organizations = policy.subject_of(actor).readable_organizations(Resource.WORKSPACE)
     if organizations is None:

@@ -26,6 +26,7 @@ from prebuilds.core.actions import (
     SetStatus,
 )
 from prebuilds.core.snapshot import PresetSnapshot, Status
+from prebuilds.errors import PrebuildsError
 from prebuilds.execution import creation, deletion
 from templates_app import services as template_services
 from templates_app.enums import PrebuildStatus
@@ -56,9 +57,26 @@ class Outcome:
         self.entries.append({"action": action, "reason": reason, **facts})
 
 
+class ExecutionFailed(PrebuildsError):
+    """An action failed; `outcome` holds what was done before it, and `__cause__` the error."""
+
+    def __init__(self, outcome: Outcome) -> None:
+        self.outcome = outcome
+        super().__init__(outcome.error)
+
+
 def execute_decision(decision: Decision, *, now: datetime) -> Outcome:
-    """Carry out one preset's actions in order; errors reach the caller."""
+    """Carry out one preset's actions in order; raises ExecutionFailed."""
     outcome = Outcome()
+    try:
+        _execute_all(decision, outcome, now)
+    except Exception as error:
+        outcome.error = f"{type(error).__name__}: {error}"
+        raise ExecutionFailed(outcome) from error
+    return outcome
+
+
+def _execute_all(decision: Decision, outcome: Outcome, now: datetime) -> None:
     deletions = {
         one.workspace_id: one.reason for one in decision.actions if isinstance(one, DeletePrebuild)
     }
@@ -69,7 +87,6 @@ def execute_decision(decision: Decision, *, now: datetime) -> Outcome:
                 deletions = {}
         else:
             _execute(decision.preset, action, outcome, now)
-    return outcome
 
 
 def _execute(preset: PresetSnapshot, action: Action, outcome: Outcome, now: datetime) -> None:

@@ -30,7 +30,8 @@ CREATE TEMPORARY TABLE site ON COMMIT DROP AS
 SELECT n, md5('workspace' || n)::uuid AS id, n > {LIVE} AS gone, pool.*,
        %(noon)s::timestamptz - n * interval '1 minute' AS created_at
   FROM generate_series(1, {LIVE} + {GONE}) AS n
-  JOIN pool ON pool.number = n %% (SELECT count(*) FROM pool);
+  JOIN pool ON pool.number = n %% (SELECT count(*) FROM pool)
+ ORDER BY md5(n::text);  -- a table that lives for months is in no order
 
 CREATE TEMPORARY TABLE work ON COMMIT DROP AS
 SELECT site.*, b AS build_number, md5('build' || n || '/' || b)::uuid AS build_id,
@@ -45,7 +46,7 @@ SELECT id, organization_id, CASE WHEN gone THEN %(person)s ELSE %(prebuilds)s EN
        template_id, 'w' || n, created_at, created_at, CASE WHEN gone THEN created_at END,
        'never', '',
        md5('build' || n || '/' || CASE WHEN gone THEN {BUILDS_OF_GONE} ELSE 1 END)::uuid
-  FROM site;
+  FROM site ORDER BY md5(n::text);
 
 INSERT INTO workspaces_provisionerjob
        (id, organization_id, initiator_id, workspace_id, type, provisioner_type, priority, tags,

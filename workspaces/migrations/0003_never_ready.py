@@ -5,16 +5,19 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     dependencies = [
-        ('templates_app', '0002_referee_and_bells'),
-        ('workspaces', '0002_referee_and_bells'),
+        ("templates_app", "0002_referee_and_bells"),
+        ("workspaces", "0002_referee_and_bells"),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 
     operations = [
         migrations.AddIndex(
-            model_name='workspacebuild',
-            index=models.Index(condition=models.Q(('action_reason', 'never_ready')), fields=['workspace'], name='build_never_ready'),
+            model_name="workspacebuild",
+            index=models.Index(
+                condition=models.Q(("action_reason", "never_ready")),
+                fields=["workspace"],
+                name="build_never_ready",
+            ),
         ),
     ]

@@ -57,9 +57,9 @@ def test_what_is_missing_is_inserted(before):
     organization = make_organization()
     before(organization)
 
-    mended = services.ensure_prebuilds_membership([organization.pk])
+    failed = services.ensure_prebuilds_membership([organization.pk])
 
-    assert mended == 1
+    assert failed == {}
     assert is_complete(organization)
 
 
@@ -84,9 +84,9 @@ def test_nothing_is_missing_the_second_time_and_one_statement_finds_that_out(
     services.ensure_prebuilds_membership(organizations)
 
     with django_assert_num_queries(1):
-        mended = services.ensure_prebuilds_membership(organizations)
+        failed = services.ensure_prebuilds_membership(organizations)
 
-    assert mended == 0
+    assert failed == {}
 
 
 def test_an_allowance_an_admin_set_is_never_touched():
@@ -113,7 +113,35 @@ def test_other_people_and_other_organizations_are_left_alone():
 
 def test_no_organization_costs_no_write():
     with CaptureQueriesContext(connection) as statements:
-        mended = services.ensure_prebuilds_membership([])
+        failed = services.ensure_prebuilds_membership([])
 
-    assert mended == 0
+    assert failed == {}
     assert not [one for one in statements if not one["sql"].startswith("SELECT")]
+
+
+def test_a_group_whose_name_differs_in_case_is_the_same_group():
+    organization = make_organization()
+    group = add_group(organization, name=PREBUILDS_GROUP_NAME.upper())
+
+    assert services.ensure_prebuilds_membership([organization.pk]) == {}
+
+    assert organization.groups.get() == group
+    assert group.memberships.get().user_id == PREBUILDS_USER_ID
+
+
+def test_an_organization_that_cannot_be_mended_is_named_and_the_others_are_mended(monkeypatch):
+    broken, healthy = make_organization(), make_organization()
+    join = services._join
+
+    def fail_for_one(organization):
+        join(organization)
+        if organization == broken:
+            raise RuntimeError("out of order")
+
+    monkeypatch.setattr(services, "_join", fail_for_one)
+
+    failed = services.ensure_prebuilds_membership([broken.pk, healthy.pk])
+
+    assert failed == {broken.pk: "RuntimeError: out of order"}
+    assert is_complete(healthy)
+    assert not broken.memberships.exists()

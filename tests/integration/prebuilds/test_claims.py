@@ -7,7 +7,7 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
 from accounts.system import PREBUILDS_USER_ID
-from prebuilds import claims, services
+from prebuilds import claims, locks, services
 from prebuilds.core.actions import Reason
 from prebuilds.errors import PresetNotOfTemplate
 from prebuilds.execution import deletion
@@ -266,6 +266,8 @@ def leave_claimed(preset):
 
 
 def leave_hard_limited(preset):
+    factories.make_pending_prebuilds(preset, 3, now=LATER - hours(9))
+    factories.finish_all_jobs(now=LATER - hours(9), fail="bad")
     Preset.objects.update(prebuild_status="hard_limited")
 
 
@@ -317,6 +319,15 @@ class TestCold:
         assert result.outcome == "cold"
         assert result.workspace.pk not in before
         assert result.reason == reason
+
+    def test_a_pool_removed_in_the_middle_of_a_claim_is_no_error(self, ana, preset, monkeypatch):
+        def find_none(**_):
+            Preset.objects.update(desired_instances=None)
+
+        monkeypatch.setattr(locks, "lock_claimable_prebuild", find_none)
+        result = claim(ana, preset)
+
+        assert (result.outcome, result.reason) == ("cold", "no_pool")
 
     def test_without_a_preset_it_says_that_none_matched(self, ana):
         template = factories.make_template(presets=())

@@ -3,6 +3,8 @@
 from datetime import timedelta
 
 import pytest
+from django.db import connections
+from django.test.utils import CaptureQueriesContext
 
 from accounts import services as account_services
 from accounts.models import Group
@@ -96,21 +98,52 @@ def test_a_pool_that_wants_none_is_seen():
     assert observe(preset).desired_instances == 0
 
 
-def test_inactive_versions_and_unusable_templates_are_seen_as_inactive():
-    old = make_preset(desired_instances=1)
-    factories.promote_new_version(old.version.template)
-    deprecated, deleted = (make_preset(desired_instances=1) for _ in range(2))
-    Template.objects.filter(pk=deprecated.version.template_id).update(deprecation_message="old")
-    Template.objects.filter(pk=deleted.version.template_id).update(deleted_at=NOON)
+def make_inactive(preset, how):
+    template = Template.objects.filter(pk=preset.version.template_id)
+    match how:
+        case "using_active_version":
+            factories.promote_new_version(template.get())
+        case "deprecated":
+            template.update(deprecation_message="old")
+        case "deleted":
+            template.update(deleted_at=NOON)
 
-    assert not observe(old).using_active_version
-    assert observe(deprecated).deprecated
-    assert observe(deleted).deleted
-    assert not any(observe(one).is_active for one in (old, deprecated, deleted))
+
+WAYS = {"using_active_version": False, "deprecated": True, "deleted": True}
+
+
+@pytest.mark.parametrize("how", WAYS)
+def test_an_inactive_preset_with_something_left_is_seen_as_inactive(preset, how):
+    (workspace,) = factories.make_ready_prebuilds(preset, 1, now=NOON)
+    make_inactive(preset, how)
+
+    seen = observe(preset)
+
+    assert not seen.is_active
+    assert getattr(seen, how) is WAYS[how]
+    assert [one.id for one in seen.running] == [workspace.pk]
+
+
+@pytest.mark.parametrize("how", WAYS)
+def test_a_pending_start_of_an_inactive_preset_is_seen(preset, how):
+    factories.make_pending_prebuilds(preset, 1, now=NOON)
+    make_inactive(preset, how)
+
+    assert len(observe(preset).pending) == 1
+
+
+@pytest.mark.parametrize("how", WAYS)
+def test_an_inactive_preset_with_nothing_left_is_not_read_or_has_nothing(preset, how):
+    make_inactive(preset, how)
+
+    seen = [one for one in see_all().presets if one.id == preset.pk]
+
+    assert not any(one.running or one.pending or one.failed or one.is_active for one in seen)
 
 
 def test_schedules_of_an_inactive_version_are_not_read():
     preset = make_preset(desired_instances=1, schedules=(("* 9 * * *", 5),))
+    factories.make_pending_prebuilds(preset, 1, now=NOON)
     factories.promote_new_version(preset.version.template)
 
     assert observe(preset).schedules == ()
@@ -494,16 +527,17 @@ class TestStatements:
 
     def test_thirty_pools_cost_as_many_statements_as_one(self, django_assert_num_queries, snapshot):
         factories.make_ready_prebuilds(make_preset(desired_instances=1), 1, now=NOON)
-        with django_assert_num_queries(6, connection=snapshot):
-            assert len(observation.take_snapshot(Policy(), now=factories.NOON).presets) == 1
+        with CaptureQueriesContext(snapshot) as one:
+            assert len(observation.take_snapshot(Policy(), now=NOON).presets) == 1
         for number in range(29):
             preset = make_preset(desired_instances=2, schedules=(("* 9 * * *", number),))
             factories.make_pending_prebuilds(preset, 1, now=NOON)
         factories.finish_all_jobs(now=NOON)
 
-        with django_assert_num_queries(6, connection=snapshot):
-            seen = observation.take_snapshot(Policy(), now=factories.NOON)
+        with django_assert_num_queries(len(one.captured_queries), connection=snapshot):
+            seen = observation.take_snapshot(Policy(), now=NOON)
 
+        assert len(one.captured_queries) <= 6
         assert len(seen.presets) == 30
         assert all(len(one.running) == 1 for one in seen.presets)
 
@@ -516,6 +550,4 @@ class TestStatements:
 
 @pytest.fixture
 def snapshot():
-    from django.db import connections
-
     return connections["snapshot"]

@@ -72,7 +72,7 @@ def running(interval=NEVER, policy=None):
         loop.stop()
 
 
-@pytest.fixture(autouse=True)
+@pytest.fixture(autouse=True, scope="module")
 def _hub():
     """Leave no LISTEN connection behind: the test database could not be dropped."""
     yield

@@ -537,19 +537,37 @@ class TestMembership:
 
         assert group.memberships.filter(user_id=PREBUILDS_USER_ID).exists()
 
-    def test_an_error_in_one_organization_skips_that_organization_only(self):
+    def test_an_error_in_one_organization_skips_that_organization_only(self, monkeypatch):
+        from accounts import services as account_services
+
         good = make_preset()
-        bad = factories.preset_of(
-            factories.make_template(organization=factories.make_organization("bad"))
-        )
-        # Unique whatever its case, so the group cannot be made there.
+        organization = factories.make_organization("bad")
+        bad = factories.preset_of(factories.make_template(organization=organization))
+        real = Membership.objects.get_or_create
+
+        def get_or_create(*, organization, **fields):
+            if organization.name == "bad":
+                raise RuntimeError("poisoned")
+            return real(organization=organization, **fields)
+
+        monkeypatch.setattr(account_services.Membership.objects, "get_or_create", get_or_create)
+        cycle()
+
+        assert (live(good).count(), live(bad).count()) == (2, 0)
+        assert "poisoned" in ReconcileRun.objects.get().error
+        monkeypatch.undo()
+        cycle(NOON + MINUTE)
+        assert live(bad).count() == 2
+
+    def test_a_group_whose_name_an_admin_wrote_in_capitals_does_not_stop_the_organization(self):
+        preset = make_preset()
         Group.objects.create(
-            organization=bad.version.template.organization, name="CoderPrebuiltWorkspaces"
+            organization=preset.version.template.organization, name="CoderPrebuiltWorkspaces"
         )
 
         cycle()
 
-        assert (live(good).count(), live(bad).count()) == (2, 0)
+        assert live(preset).count() == 2
 
 
 class TestLock:
