@@ -23,32 +23,38 @@ RECONCILE_LOCK_KEY: Final = 0x70726562_75696C64  # "prebuild"
 LOCK_CLAIMABLE_PREBUILD: Final = """
 SELECT workspace.id
   FROM workspaces_workspace AS workspace
-  JOIN workspaces_workspacebuild AS build ON build.id = workspace.latest_build_id
-  JOIN workspaces_provisionerjob AS job ON job.id = build.job_id
-  JOIN templates_app_preset AS preset ON preset.id = build.preset_id
  WHERE workspace.template_id = %(template)s
    AND workspace.owner_id = %(prebuilds)s
    AND workspace.deleted_at IS NULL
-   AND build.preset_id = %(preset)s
-   AND build.template_version_id = preset.version_id
-   AND build.transition = 'start'
-   AND job.status = 'succeeded'
-   AND (preset.last_invalidated_at IS NULL
-        OR workspace.created_at >= preset.last_invalidated_at)
-   AND (coalesce(preset.ttl_seconds, 0) = 0
-        OR workspace.created_at >= %(now)s - make_interval(secs => preset.ttl_seconds))
    AND EXISTS (
-       SELECT FROM workspaces_agent AS agent
-         JOIN workspaces_workspaceresource AS resource ON resource.id = agent.resource_id
-        WHERE resource.build_id = build.id)
-   AND NOT EXISTS (
-       SELECT FROM workspaces_agent AS agent
-         JOIN workspaces_workspaceresource AS resource ON resource.id = agent.resource_id
-        WHERE resource.build_id = build.id AND agent.lifecycle_state <> 'ready')
+       SELECT
+         FROM workspaces_workspacebuild AS build
+         JOIN workspaces_provisionerjob AS job ON job.id = build.job_id
+         JOIN templates_app_preset AS preset ON preset.id = build.preset_id
+        WHERE build.id = workspace.latest_build_id
+          AND build.preset_id = %(preset)s
+          AND build.template_version_id = preset.version_id
+          AND build.transition = 'start'
+          AND job.status = 'succeeded'
+          AND (preset.last_invalidated_at IS NULL
+               OR workspace.created_at >= preset.last_invalidated_at)
+          AND (coalesce(preset.ttl_seconds, 0) = 0
+               OR workspace.created_at >= %(now)s - make_interval(secs => preset.ttl_seconds))
+          AND EXISTS (
+              SELECT FROM workspaces_agent AS agent
+                JOIN workspaces_workspaceresource AS resource ON resource.id = agent.resource_id
+               WHERE resource.build_id = build.id)
+          AND NOT EXISTS (
+              SELECT FROM workspaces_agent AS agent
+                JOIN workspaces_workspaceresource AS resource ON resource.id = agent.resource_id
+               WHERE resource.build_id = build.id AND agent.lifecycle_state <> 'ready')
+       OFFSET 0)
  ORDER BY workspace.created_at, workspace.id
  LIMIT 1
    FOR UPDATE OF workspace SKIP LOCKED
 """
+"""OFFSET 0 keeps the planner from turning the EXISTS into a join: it walks the template's live
+prebuilds, oldest first, and stops at the first that fits, whatever its statistics say."""
 
 
 @contextmanager

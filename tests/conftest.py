@@ -5,6 +5,10 @@ import shutil
 
 import pytest
 
+from tests.committed import delete_instead_of_truncate
+
+__all__ = ["delete_instead_of_truncate"]
+
 
 @pytest.hookimpl(trylast=True)
 def pytest_unconfigure(config: pytest.Config) -> None:

@@ -107,7 +107,9 @@ def can_skip(preset: PresetSnapshot) -> bool:
     """Return whether a preset needs no look at all: inactive, and nothing of it is left."""
     return not preset.is_active and not (
         preset.running
-        or preset.pending
+        or preset.starting
+        or preset.stopping
+        or preset.deleting
         or preset.failed
         or preset.failed_deletions
         or preset.attempts

@@ -193,16 +193,19 @@ def reap_lost_jobs(*, now: datetime) -> list[UUID]:
 
 
 def _reap(job_id: UUID, now: datetime) -> bool:
-    """Fail one lost job; False when it was finished, or came back to life, in between."""
-    return bool(
-        ProvisionerJob.objects.filter(
-            pk=job_id, completed_at__isnull=True, heartbeat_at__lt=now - LOST_AFTER
-        ).update(
-            completed_at=now,
-            error=f"The provisioner was silent for {LOST_AFTER.seconds} s, so the build was ended.",
-            error_code=JobErrorCode.PROVISIONER_LOST,
-        )
+    """End one lost job; False when it was finished, or came back to life, in between.
+
+    One that somebody had asked to cancel ends as canceled, any other as failed.
+    """
+    lost = ProvisionerJob.objects.filter(
+        pk=job_id, completed_at__isnull=True, heartbeat_at__lt=now - LOST_AFTER
     )
+    failed = lost.filter(canceled_at__isnull=True).update(
+        completed_at=now,
+        error=f"The provisioner was silent for {LOST_AFTER.seconds} s, so the build was ended.",
+        error_code=JobErrorCode.PROVISIONER_LOST,
+    )
+    return bool(failed or lost.filter(canceled_at__isnull=False).update(completed_at=now))
 
 
 def _leased(job_id: UUID, lease: UUID, **changes: Any) -> None:
