@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, Final
 
 from django.db.models import Model
 
@@ -23,7 +23,8 @@ class Actor:
         return self.user.display_name if self.user else self.source.label
 
 
-AT_THE_SHELL = Actor(user=None, source=AuditSource.COMMAND)
+AT_THE_SHELL: Final = Actor(user=None, source=AuditSource.COMMAND)
+THE_SYSTEM: Final = Actor(user=None, source=AuditSource.SYSTEM)
 
 
 def record(

@@ -308,7 +308,7 @@ def promotion() -> list[Result]:
         fill.add_ready_prebuilds(each=each)
         template = fill.a_template()
         newer = template.versions.get(name="v2")
-        promote_version(template_id=template.pk, version_id=newer.pk)
+        promote_version(template_id=template.pk, version_id=newer.pk, now=timezone.now())
         with (
             mock.patch.object(reconciler, "_worker_limit", return_value=1),
             CaptureQueriesContext(connections["default"]) as queries,

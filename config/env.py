@@ -9,6 +9,8 @@ from collections.abc import Mapping
 from datetime import timedelta
 from urllib.parse import urlsplit
 
+from prebuilds.core.durations import parse_duration
+
 PREFIX = "PREBUILDS_"
 # Set inside workspaces for their agent; a Prebuilds started in a workspace must not trip over them.
 RESERVED_PREFIXES = ("PREBUILDS_AGENT_", "PREBUILDS_WORKSPACE_")
@@ -19,8 +21,6 @@ _WORDS = {"1": True, "true": True, "yes": True, "on": True} | {
     "no": False,
     "off": False,
 }
-_UNITS = {"": 1, "s": 1, "m": 60, "h": 3600, "d": 86400}
-_DURATION = re.compile(r"([0-9]{1,9})\s*([smhd]?)")
 
 
 class BadSetting(Exception):
@@ -77,14 +77,14 @@ class Environment:
         text = self.string(name)
         if not text:
             return default
-        match = _DURATION.fullmatch(text)
-        if not match:
-            raise _bad(name, text, "use a duration such as 90s, 5m, 1h, 2d, or plain seconds")
-        seconds = int(match[1]) * _UNITS[match[2]]
-        if not low.total_seconds() <= seconds <= high.total_seconds():
+        try:
+            span = parse_duration(text)
+        except ValueError as error:
+            raise _bad(name, text, str(error)) from None
+        if not low <= span <= high:
             bounds = f"{low.total_seconds():.0f}s to {high.total_seconds():.0f}s"
             raise _bad(name, text, f"use a duration from {bounds}")
-        return timedelta(seconds=seconds)
+        return span
 
     def list(self, name: str, default: tuple[str, ...] = ()) -> list[str]:
         text = self.string(name)

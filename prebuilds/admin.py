@@ -20,8 +20,8 @@ from accounts.admin.base import (
     ReadableRelatedFilter,
     ReadOnlyAdmin,
     rows_link,
-    viewer_of,
 )
+from accounts.admin.viewer import actor_of
 from accounts.policy import Action, Resource
 from prebuilds import services
 from prebuilds.models import Claim, PrebuildsSettings, ReconcileDecision, ReconcileRun
@@ -69,7 +69,7 @@ class PrebuildsSettingsAdmin(ReadOnlyAdmin[PrebuildsSettings]):
         """Pause reconciliation until somebody resumes it."""
         self._check(request)
         changed = services.pause_reconciliation(
-            actor=viewer_of(request),
+            actor=actor_of(request),
             reason=request.POST.get("reason", "").strip(),
             until=None,
             now=timezone.now(),
@@ -80,7 +80,7 @@ class PrebuildsSettingsAdmin(ReadOnlyAdmin[PrebuildsSettings]):
     def resume(self, request: HttpRequest) -> HttpResponse:
         """Resume reconciliation."""
         self._check(request)
-        changed = services.resume_reconciliation()
+        changed = services.resume_reconciliation(actor=actor_of(request), now=timezone.now())
         return self._answer(request, "Reconciliation goes on." if changed else "It was not paused.")
 
     def _check(self, request: HttpRequest) -> None:

@@ -14,6 +14,7 @@ from django.db import connection, connections, transaction
 from django.db.models import QuerySet
 
 from accounts.system import PREBUILDS_USER_ID
+from prebuilds.models import PrebuildsSettings
 from templates_app.models import Preset
 from workspaces.models import Workspace
 
@@ -97,6 +98,11 @@ def lock_preset(preset_id: UUID) -> Preset:
     """
     presets: QuerySet[Preset] = Preset.objects.select_for_update(of=("self",), no_key=True)
     return presets.select_related("version__template").get(pk=preset_id)
+
+
+def lock_settings() -> PrebuildsSettings | None:
+    """Lock the settings row; None when nobody has ever changed a setting."""
+    return PrebuildsSettings.objects.select_for_update().first()
 
 
 def lock_deletable(workspace_ids: Collection[UUID]) -> list[Workspace]:

@@ -4,10 +4,14 @@ Faces check permission first; these functions only do.
 """
 
 from datetime import datetime
+from typing import Any
 
 from django.db import transaction
 
+from accounts import audit
+from accounts.audit import Actor
 from accounts.models import User
+from prebuilds import locks
 from prebuilds.models import PrebuildsSettings
 from workspaces.enums import Transition
 from workspaces.models import Workspace, WorkspaceBuild
@@ -27,29 +31,52 @@ def request_build(
 
 
 def pause_reconciliation(
-    *, actor: User | None, reason: str, until: datetime | None, now: datetime
+    *, actor: Actor, reason: str, until: datetime | None, now: datetime
 ) -> bool:
-    """Pause: nothing is created, deleted or cancelled until resumed; False if it already was."""
+    """Pause: nothing is created, deleted or cancelled until resumed; False if it already was.
+
+    Claims and queued builds go on. Pausing again replaces reason and end.
+    """
     with transaction.atomic():
         row, _ = PrebuildsSettings.objects.get_or_create(pk=PrebuildsSettings.SINGLETON_ID)
-        changed = not row.reconciliation_paused
+        before = _pause_of(row)
         row.reconciliation_paused = True
-        row.paused_by, row.paused_at = actor, now
+        row.paused_by, row.paused_at = actor.user, now
         row.paused_until, row.pause_reason = until, reason
         row.save()
-    return changed
-
-
-def resume_reconciliation() -> bool:
-    """Resume; False when it was not paused."""
-    return bool(
-        PrebuildsSettings.objects.filter(
-            pk=PrebuildsSettings.SINGLETON_ID, reconciliation_paused=True
-        ).update(
-            reconciliation_paused=False,
-            paused_by=None,
-            paused_at=None,
-            paused_until=None,
-            pause_reason="",
+        audit.record(
+            actor=actor,
+            action="pause",
+            target=row,
+            now=now,
+            before=before,
+            after=_pause_of(row),
         )
-    )
+    return not before["paused"]
+
+
+def resume_reconciliation(*, actor: Actor, now: datetime) -> bool:
+    """Resume; False, and nothing changed, when it was not paused."""
+    with transaction.atomic():
+        row = locks.lock_settings()
+        if row is None or not row.reconciliation_paused:
+            return False
+        before = _pause_of(row)
+        row.reconciliation_paused = False
+        row.paused_by = row.paused_at = row.paused_until = None
+        row.pause_reason = ""
+        row.save()
+        audit.record(
+            actor=actor,
+            action="resume",
+            target=row,
+            now=now,
+            before=before,
+            after=_pause_of(row),
+        )
+    return True
+
+
+def _pause_of(row: PrebuildsSettings) -> dict[str, Any]:
+    until = row.paused_until.isoformat() if row.paused_until else None
+    return {"paused": row.reconciliation_paused, "reason": row.pause_reason, "until": until}

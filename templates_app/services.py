@@ -7,7 +7,10 @@ from typing import Any
 from uuid import UUID
 
 from django.db import transaction
+from django.db.models import F
 
+from accounts import audit
+from accounts.audit import THE_SYSTEM, Actor
 from accounts.models import Organization, User
 from templates_app import parameters, schedules, selectors
 from templates_app.enums import PrebuildStatus
@@ -168,17 +171,28 @@ def _number_problems(spec: PresetSpec) -> list[tuple[str, str]]:
     return problems
 
 
-def promote_version(*, template_id: UUID, version_id: UUID) -> Template:
+def promote_version(
+    *, template_id: UUID, version_id: UUID, now: datetime, actor: Actor = THE_SYSTEM
+) -> Template:
     """Make a version the active one: new workspaces and pools use it from now on.
 
     Raises VersionNotOfTemplate.
     """
     with transaction.atomic():
-        template = Template.objects.get(pk=template_id)
-        if not TemplateVersion.objects.filter(pk=version_id, template=template).exists():
+        template = Template.objects.select_related("active_version").get(pk=template_id)
+        version = TemplateVersion.objects.filter(pk=version_id, template=template).first()
+        if version is None:
             raise VersionNotOfTemplate
-        template.active_version_id = version_id
+        before, template.active_version = template.active_version, version
         template.save(update_fields=["active_version", "updated_at"])
+        audit.record(
+            actor=actor,
+            action="promote",
+            target=template,
+            now=now,
+            before={"active_version": before.name if before else None},
+            after={"active_version": version.name},
+        )
     return template
 
 
@@ -207,20 +221,61 @@ def set_preset_status(
     )
 
 
-def retry_preset(*, preset_id: UUID, now: datetime) -> None:
+def retry_preset(*, preset_id: UUID, now: datetime, actor: Actor = THE_SYSTEM) -> None:
     """Forget past failures: the next cycle tries again ("Retry", semantics.md 9 and 10)."""
-    Preset.objects.filter(pk=preset_id).update(
-        failures_reset_at=now,
-        prebuild_status=PrebuildStatus.HEALTHY,
-        status_reason="",
-        status_since=now,
-        updated_at=now,
+    with transaction.atomic():
+        preset = Preset.objects.get(pk=preset_id)
+        Preset.objects.filter(pk=preset_id).update(
+            failures_reset_at=now,
+            prebuild_status=PrebuildStatus.HEALTHY,
+            status_reason="",
+            status_since=now,
+            updated_at=now,
+        )
+        audit.record(
+            actor=actor,
+            action="retry",
+            target=preset,
+            now=now,
+            before={"prebuild_status": preset.prebuild_status, "reason": preset.status_reason},
+            after={"prebuild_status": PrebuildStatus.HEALTHY},
+        )
+
+
+def invalidate_presets(
+    *, preset_ids: Sequence[UUID], now: datetime, actor: Actor = THE_SYSTEM
+) -> int:
+    """Stamp presets: every prebuild made before is expired at once (semantics.md 5).
+
+    Returns how many presets were stamped; nothing is deleted here.
+    """
+    with transaction.atomic():
+        presets = list(Preset.objects.filter(pk__in=preset_ids))
+        Preset.objects.filter(pk__in=preset_ids).update(last_invalidated_at=now, updated_at=now)
+        for preset in presets:
+            audit.record(
+                actor=actor,
+                action="invalidate",
+                target=preset,
+                now=now,
+                before={"last_invalidated_at": _as_text(preset.last_invalidated_at)},
+                after={"last_invalidated_at": _as_text(now)},
+            )
+    return len(presets)
+
+
+def invalidate_template(*, template_id: UUID, now: datetime, actor: Actor = THE_SYSTEM) -> int:
+    """Stamp every preset of the template's active version; return how many there are."""
+    presets = Preset.objects.filter(version__template__pk=template_id).filter(
+        version=F("version__template__active_version")
+    )
+    return invalidate_presets(
+        preset_ids=list(presets.values_list("pk", flat=True)), now=now, actor=actor
     )
 
 
-def invalidate_presets(*, preset_ids: Sequence[UUID], now: datetime) -> int:
-    """Stamp presets: every prebuild made before is expired at once (semantics.md 5)."""
-    return Preset.objects.filter(pk__in=preset_ids).update(last_invalidated_at=now, updated_at=now)
+def _as_text(at: datetime | None) -> str | None:
+    return at.isoformat() if at else None
 
 
 def _definition_row(

@@ -11,9 +11,10 @@ from uuid import UUID
 
 from django.utils import timezone
 
+from accounts.audit import THE_SYSTEM
 from accounts.models import Membership, Organization, User
 from accounts.system import PREBUILDS_USER_ID, PREBUILDS_USERNAME
-from prebuilds import claims, observation
+from prebuilds import claims, observation, services
 from prebuilds.conf import current_policy
 from prebuilds.core.actions import Decision
 from prebuilds.core.decisions import decide_preset
@@ -124,7 +125,7 @@ def promote_new_version(
         spec=VersionSpec(**{"name": name, "presets": presets, **version}),
         check_presets=False,
     )
-    return promote_version(template_id=template.pk, version_id=created.pk)
+    return promote_version(template_id=template.pk, version_id=created.pk, now=timezone.now())
 
 
 def observe(
@@ -283,6 +284,13 @@ def make_agent_ready(workspace: Workspace, *, now: datetime | None = None) -> Ag
     )
     agent.refresh_from_db()
     return agent
+
+
+def pause(*, until: datetime | None = None, now: datetime | None = None) -> bool:
+    """Pause reconciliation as the system."""
+    return services.pause_reconciliation(
+        actor=THE_SYSTEM, reason="upgrade", until=until, now=now or timezone.now()
+    )
 
 
 def hours(number: float) -> timedelta:

@@ -17,9 +17,9 @@ from accounts.admin.base import (
     ReadOnlyAdmin,
     join_links,
     rows_link,
-    viewer_of,
 )
 from accounts.admin.users import may_change
+from accounts.admin.viewer import viewer_of
 from accounts.enums import OrganizationRole
 from accounts.models import Group, GroupMembership, Membership, Organization, Token
 from accounts.policy import Action, Resource

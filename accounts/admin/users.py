@@ -14,7 +14,8 @@ from django.core.exceptions import ValidationError
 from django.db import models
 from django.http import HttpRequest
 
-from accounts.admin.base import AnyModelAdmin, PolicyAdmin, PolicyForm, viewer_of
+from accounts.admin.base import AnyModelAdmin, PolicyAdmin, PolicyForm
+from accounts.admin.viewer import viewer_of
 from accounts.enums import SiteRole
 from accounts.models import Membership, User
 from accounts.policy import Action, Resource

@@ -20,6 +20,7 @@ from accounts.admin.base import (
     ReadOnlyInline,
     TabularInline,
 )
+from accounts.admin.viewer import actor_of
 from accounts.policy import Action, Resource
 from templates_app import schedules, services
 from templates_app.enums import PrebuildStatus
@@ -250,7 +251,9 @@ class PresetAdmin(PolicyAdmin[Preset]):
         presets = self.rows_to_change(request, queryset)
         with transaction.atomic():
             for preset in presets:
-                services.retry_preset(preset_id=preset.pk, now=timezone.now())
+                services.retry_preset(
+                    preset_id=preset.pk, now=timezone.now(), actor=actor_of(request)
+                )
                 self.log_change(request, preset, "Retry.")
         self.message_user(
             request, f"The next cycle tries again; presets: {len(presets)}.", messages.SUCCESS
@@ -264,7 +267,9 @@ class PresetAdmin(PolicyAdmin[Preset]):
         presets = self.rows_to_change(request, queryset)
         with transaction.atomic():
             services.invalidate_presets(
-                preset_ids=[preset.pk for preset in presets], now=timezone.now()
+                preset_ids=[preset.pk for preset in presets],
+                now=timezone.now(),
+                actor=actor_of(request),
             )
             for preset in presets:
                 self.log_change(request, preset, "Invalidated prebuilds.")

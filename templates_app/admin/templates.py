@@ -5,6 +5,7 @@ from typing import ClassVar
 from django.contrib import admin, messages
 from django.db import models, transaction
 from django.http import HttpRequest
+from django.utils import timezone
 from django.utils.safestring import SafeString
 
 from accounts.admin.base import (
@@ -16,6 +17,7 @@ from accounts.admin.base import (
     ReadOnlyInline,
     rows_link,
 )
+from accounts.admin.viewer import actor_of
 from accounts.policy import Action, Resource
 from templates_app import services
 from templates_app.models import ParameterDefinition, Preset, Template, TemplateVersion
@@ -150,7 +152,12 @@ class TemplateVersionAdmin(ReadOnlyAdmin[TemplateVersion]):
             return
         with transaction.atomic():
             for version in versions:
-                services.promote_version(template_id=version.template_id, version_id=version.pk)
+                services.promote_version(
+                    template_id=version.template_id,
+                    version_id=version.pk,
+                    now=timezone.now(),
+                    actor=actor_of(request),
+                )
                 self.log_change(request, version, "Promoted.")
         names = ", ".join(f"{version.template} {version.name}" for version in versions)
         self.message_user(request, f"Promoted: {names}.", messages.SUCCESS)

@@ -32,6 +32,7 @@ print(home.pk, template.pk, template.active_version.presets.get().pk)
 
 PROMOTE = """
 from accounts.models import User
+from django.utils import timezone
 from templates_app.models import Template
 from templates_app.services import PresetSpec, VersionSpec, create_version, promote_version
 template = Template.objects.get(name="shell")
@@ -43,7 +44,7 @@ version = create_version(
         presets=[PresetSpec(name="Small", desired_instances=2)],
     ),
 )
-promote_version(template_id=template.pk, version_id=version.pk)
+promote_version(template_id=template.pk, version_id=version.pk, now=timezone.now())
 """
 
 OLD, NEW = "shell / Small 1", "shell / Small 2"

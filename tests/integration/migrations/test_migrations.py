@@ -7,6 +7,7 @@ from django.apps import apps
 from django.core.management import call_command
 from django.db import connections
 
+from accounts.audit import Actor
 from prebuilds import services
 from tests import factories
 from tests.factories import NOON
@@ -68,7 +69,10 @@ def fill() -> None:
     factories.finish_all_jobs(now=NOON)
     factories.make_workspace(template=template, now=NOON)
     services.pause_reconciliation(
-        actor=factories.make_user(), reason="because", until=None, now=NOON
+        actor=Actor(user=factories.make_user(), source="page"),
+        reason="because",
+        until=None,
+        now=NOON,
     )
 
 

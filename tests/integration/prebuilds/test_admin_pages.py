@@ -13,6 +13,7 @@ from django.urls import reverse
 from django.utils import timezone
 
 from accounts import audit
+from accounts.audit import Actor
 from accounts.enums import OrganizationRole, SiteRole, TokenScope
 from accounts.models import Group, GroupMembership
 from accounts.services import create_token
@@ -108,7 +109,9 @@ def add_one_of_everything(children: int = 1) -> None:
     ReconcileDecision.objects.create(
         run=run, preset=preset, state={}, actions=[{"action": "create", "reason": "missing"}]
     )
-    pause_reconciliation(actor=user, reason="a test", until=None, now=now)
+    pause_reconciliation(
+        actor=Actor(user=user, source="page"), reason="a test", until=None, now=now
+    )
     audit.record(actor=audit.AT_THE_SHELL, action="pause", target=preset, now=now)
     add_queue_rows(str(preset.pk.hex))
 

@@ -6,6 +6,7 @@ import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
+from accounts.audit import Actor
 from accounts.system import PREBUILDS_USER_ID
 from prebuilds import claims, locks, services
 from prebuilds.core.actions import Reason
@@ -165,7 +166,9 @@ class TestWarm:
 
     def test_pausing_does_not_stop_claims(self, ana, preset):
         factories.make_ready_prebuilds(preset, 1, now=NOON)
-        services.pause_reconciliation(actor=ana, reason="upgrade", until=None, now=NOON)
+        services.pause_reconciliation(
+            actor=Actor(user=ana, source="page"), reason="upgrade", until=None, now=NOON
+        )
 
         assert claim(ana, preset).outcome == "warm"
 
@@ -276,7 +279,7 @@ def leave_not_valid(preset):
 
 
 def leave_paused(preset):
-    services.pause_reconciliation(actor=None, reason="upgrade", until=None, now=NOON)
+    factories.pause(now=NOON)
 
 
 def leave_backing_off(preset):

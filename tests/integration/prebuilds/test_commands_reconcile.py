@@ -9,7 +9,7 @@ from django.db import connection, transaction
 from django.utils import timezone
 
 from accounts.system import PREBUILDS_USER_ID
-from prebuilds import execution, locks, services
+from prebuilds import execution, locks
 from prebuilds.management.commands.reconcile import Command
 from prebuilds.models import ReconcileRun
 from templates_app.models import Preset
@@ -87,7 +87,7 @@ def run_beside(arguments):
 
 
 def test_a_pause_is_said(preset):
-    services.pause_reconciliation(actor=None, reason="upgrade", until=None, now=timezone.now())
+    factories.pause(now=timezone.now())
 
     code, out, _ = run()
 

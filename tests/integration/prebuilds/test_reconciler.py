@@ -8,6 +8,7 @@ from django.core.management import call_command
 from django.db import connection, connections, transaction
 from django.test.utils import CaptureQueriesContext
 
+from accounts.audit import THE_SYSTEM
 from accounts.models import Group, GroupMembership, Membership
 from accounts.system import PREBUILDS_USER_ID
 from prebuilds import execution, locks, reconciler, services
@@ -227,7 +228,9 @@ class TestDrain:
         preset = make_preset()
         first = preset.version
         factories.promote_new_version(first.template, presets=())
-        template_services.promote_version(template_id=first.template_id, version_id=first.pk)
+        template_services.promote_version(
+            template_id=first.template_id, version_id=first.pk, now=NOON
+        )
 
         assert counts(cycle()) == {"created": 2}
 
@@ -616,7 +619,7 @@ class TestPause:
         preset = make_preset(desired_instances=1)
         factories.make_ready_prebuilds(preset, 1, now=NOON)
         Preset.objects.update(desired_instances=0)
-        services.pause_reconciliation(actor=None, reason="upgrade", until=None, now=NOON)
+        factories.pause(now=NOON)
 
         done = cycle(NOON + hours(99))
 
@@ -628,19 +631,19 @@ class TestPause:
     def test_a_pause_ends_by_itself_at_its_time(self):
         make_preset()
         until = NOON + hours(1)
-        services.pause_reconciliation(actor=None, reason="upgrade", until=until, now=NOON)
+        factories.pause(until=until, now=NOON)
 
         assert cycle(until - timedelta(microseconds=1)).paused
         assert counts(cycle(until)) == {"created": 2}
 
     def test_after_a_resume_the_next_cycle_works(self):
         make_preset()
-        services.pause_reconciliation(actor=None, reason="upgrade", until=None, now=NOON)
+        factories.pause(now=NOON)
         cycle()
 
-        assert services.resume_reconciliation()
+        assert services.resume_reconciliation(actor=THE_SYSTEM, now=NOON)
         assert counts(cycle()) == {"created": 2}
-        assert not services.resume_reconciliation()
+        assert not services.resume_reconciliation(actor=THE_SYSTEM, now=NOON)
         row = PrebuildsSettings.objects.get()
         assert (row.pause_reason, row.paused_at, row.paused_until) == ("", None, None)
 

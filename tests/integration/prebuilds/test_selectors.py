@@ -6,7 +6,7 @@ import pytest
 from django.db import connection, connections
 from django.test.utils import CaptureQueriesContext
 
-from prebuilds import selectors, services
+from prebuilds import selectors
 from prebuilds.core.actions import Reason
 from prebuilds.execution import deletion
 from templates_app.models import Preset, Template
@@ -92,7 +92,7 @@ def test_a_status_that_stops_creation_is_the_health(preset, status, reason):
 def test_a_pause_shows_only_where_something_is_missing():
     full, lacking = make_preset(desired_instances=1), make_preset(desired_instances=1)
     factories.make_ready_prebuilds(full, 1, now=NOON)
-    services.pause_reconciliation(actor=None, reason="upgrade", until=None, now=NOON)
+    factories.pause(now=NOON)
 
     overview = selectors.list_pools(now=NOON)
 

@@ -177,7 +177,7 @@ def test_promotion_makes_another_version_the_active_one():
         template=template, created_by=make_user(), spec=VersionSpec(name="2.0.0")
     )
 
-    services.promote_version(template_id=template.pk, version_id=added.pk)
+    services.promote_version(template_id=template.pk, version_id=added.pk, now=NOON)
 
     template.refresh_from_db()
     assert template.active_version == added
@@ -190,7 +190,7 @@ def test_only_a_version_of_the_template_can_be_promoted(which):
     version_id = other.active_version_id if which == "another template's" else uuid4()
 
     with pytest.raises(VersionNotOfTemplate):
-        services.promote_version(template_id=template.pk, version_id=version_id)
+        services.promote_version(template_id=template.pk, version_id=version_id, now=NOON)
 
     template.refresh_from_db()
     assert template.active_version_id == before

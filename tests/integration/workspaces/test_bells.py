@@ -5,6 +5,7 @@ from datetime import timedelta
 import pytest
 from django.db import transaction
 
+from accounts.audit import THE_SYSTEM, Actor
 from accounts.system import PREBUILDS_USER_ID
 from prebuilds import services as prebuilds_services
 from templates_app import services as templates
@@ -80,7 +81,9 @@ class Scene:
         return self
 
     def paused(self):
-        prebuilds_services.pause_reconciliation(actor=self.user, reason="x", until=None, now=NOON)
+        prebuilds_services.pause_reconciliation(
+            actor=Actor(user=self.user, source="page"), reason="x", until=None, now=NOON
+        )
         return self
 
 
@@ -124,7 +127,7 @@ def promote(scene):
     version = templates.create_version(
         template=scene.template, created_by=scene.user, spec=VersionSpec(name="2")
     )
-    templates.promote_version(template_id=scene.template.pk, version_id=version.pk)
+    templates.promote_version(template_id=scene.template.pk, version_id=version.pk, now=NOON)
 
 
 def release(scene):
@@ -156,7 +159,9 @@ def in_sql(sql):
 
 
 def pause(scene):
-    prebuilds_services.pause_reconciliation(actor=scene.user, reason="x", until=None, now=LATER)
+    prebuilds_services.pause_reconciliation(
+        actor=Actor(user=scene.user, source="page"), reason="x", until=None, now=LATER
+    )
 
 
 RECONCILE, POOLS, JOBS, CLAIMED = "reconcile", "pools", "provisioner_jobs", "workspace_claimed"
@@ -216,7 +221,7 @@ RINGS = [
     (
         "reconciliation is resumed",
         START.paused,
-        lambda _: prebuilds_services.resume_reconciliation(),
+        lambda _: prebuilds_services.resume_reconciliation(actor=THE_SYSTEM, now=NOON),
         BOTH,
     ),
     ("a prebuild is asked for", START, Scene.pending_prebuild, {POOLS, JOBS}),
