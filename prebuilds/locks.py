@@ -32,9 +32,13 @@ SELECT workspace.id
          FROM workspaces_workspacebuild AS build
          JOIN workspaces_provisionerjob AS job ON job.id = build.job_id
          JOIN templates_app_preset AS preset ON preset.id = build.preset_id
+         JOIN templates_app_template AS template
+              ON template.id = workspace.template_id
+             AND template.active_version_id = build.template_version_id
         WHERE build.id = workspace.latest_build_id
           AND build.preset_id = %(preset)s
           AND build.template_version_id = preset.version_id
+          AND template.deleted_at IS NULL AND template.deprecation_message = ''
           AND build.transition = 'start'
           AND job.status = 'succeeded'
           AND (preset.last_invalidated_at IS NULL

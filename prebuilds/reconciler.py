@@ -8,14 +8,14 @@ import logging
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import nullcontext
+from contextlib import nullcontext, suppress
 from dataclasses import asdict, dataclass, field
 from datetime import datetime, timedelta
 from typing import Any, Final
 from uuid import UUID
 
 from django.conf import settings
-from django.db import connection, transaction
+from django.db import Error, connection, transaction
 
 from accounts import services as account_services
 from prebuilds import execution, locks, observation
@@ -78,8 +78,12 @@ def run_cycle(
     Returns at once, having done nothing, when another cycle is on.
     """
     started_at = clock()
-    with locks.try_reconcile_lock() as acquired:
-        cycle = _cycle(policy, started_at, selected) if acquired else Cycle(lock_acquired=False)
+    try:
+        with locks.try_reconcile_lock() as acquired:
+            cycle = _cycle(policy, started_at, selected) if acquired else Cycle(lock_acquired=False)
+    except Exception as error:
+        _record_failure(error, trigger, started_at)
+        raise
     _record(cycle, trigger, started_at, clock())
     return cycle
 
@@ -189,6 +193,14 @@ def _record(cycle: Cycle, trigger: Trigger, started_at: datetime, completed_at: 
         )
         ReconcileDecision.objects.bulk_create(
             [_decision_row(run, one) for one in cycle.executed], batch_size=1_000
+        )
+
+
+def _record_failure(error: Exception, trigger: Trigger, started_at: datetime) -> None:
+    """Keep a run that was cut off, if the database still listens; it is no heartbeat."""
+    with suppress(Error):
+        ReconcileRun.objects.create(
+            trigger=trigger, started_at=started_at, error=f"{type(error).__name__}: {error}"
         )
 
 

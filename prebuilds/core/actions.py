@@ -12,7 +12,7 @@ from uuid import UUID
 from prebuilds.core import attempts
 from prebuilds.core.policy import Policy
 from prebuilds.core.snapshot import PendingStart, PresetSnapshot, RunningPrebuild, Status
-from prebuilds.core.state import State, is_expired, is_invalidated
+from prebuilds.core.state import State, find_fresh, is_expired, is_invalidated
 
 
 class Reason(StrEnum):
@@ -138,12 +138,12 @@ def _inactive(
 def _active(
     preset: PresetSnapshot, state: State, policy: Policy, now: datetime
 ) -> Iterator[Action]:
-    expired = [one for one in preset.running if is_expired(one, preset, now)]
-    fresh = [one for one in preset.running if not is_expired(one, preset, now)]
+    fresh = find_fresh(preset, now)
     stuck = [one for one in fresh if is_unready_for_good(one, policy, now)]
-    usable = [one for one in fresh if not is_unready_for_good(one, policy, now)]
 
-    for prebuild in _oldest_first(expired):
+    for prebuild in _oldest_first(preset.running) if state.expired else ():
+        if not is_expired(prebuild, preset, now):
+            continue
         reason = Reason.INVALIDATED if is_invalidated(prebuild, preset) else Reason.EXPIRED
         yield DeletePrebuild(workspace_id=prebuild.id, reason=reason)
     if doomed := _newest_first(preset.pending)[: state.surplus]:
@@ -151,8 +151,10 @@ def _active(
     for prebuild in _oldest_first(stuck):
         reason = Reason.AGENT_LOST if prebuild.lost_ready_at else Reason.NEVER_READY
         yield DeletePrebuild(workspace_id=prebuild.id, reason=reason)
-    for prebuild in _oldest_first(usable)[: max(state.extraneous - len(stuck), 0)]:
-        yield DeletePrebuild(workspace_id=prebuild.id, reason=Reason.EXTRANEOUS)
+    if (surplus := state.extraneous - len(stuck)) > 0:
+        usable = [one for one in _oldest_first(fresh) if one not in stuck]
+        for prebuild in usable[:surplus]:
+            yield DeletePrebuild(workspace_id=prebuild.id, reason=Reason.EXTRANEOUS)
     yield from _status_change(preset, policy)
     yield from _creation(preset, state, policy, now)
 
@@ -219,8 +221,9 @@ def is_unready_for_good(prebuild: RunningPrebuild, policy: Policy, now: datetime
 
     It ran longer than `ready_timeout` without becoming ready, or lost its agent so long ago.
     """
-    since = prebuild.lost_ready_at or prebuild.started_at
-    return not prebuild.ready and now - since > policy.ready_timeout
+    if prebuild.ready:
+        return False
+    return now - (prebuild.lost_ready_at or prebuild.started_at) > policy.ready_timeout
 
 
 def is_stuck(tries: int, policy: Policy) -> bool:

@@ -1,5 +1,6 @@
 """Count: what is there, what should be there (semantics.md 3, 5 and 6)."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -47,7 +48,7 @@ def calculate_state(preset: PresetSnapshot, now: datetime) -> State:
     active = preset.is_active
     wanted = find_desired(preset, now) if active else Desired(instances=0)
     actual = len(preset.running)
-    fresh = [one for one in preset.running if not is_expired(one, preset, now)]
+    fresh = find_fresh(preset, now)
     return State(
         actual=actual,
         expired=actual - len(fresh),
@@ -60,6 +61,13 @@ def calculate_state(preset: PresetSnapshot, now: datetime) -> State:
         schedule=wanted.schedule,
         schedule_problem=wanted.problem,
     )
+
+
+def find_fresh(preset: PresetSnapshot, now: datetime) -> Sequence[RunningPrebuild]:
+    """Return the running prebuilds that are not expired."""
+    if not preset.ttl and preset.last_invalidated_at is None:
+        return preset.running
+    return [one for one in preset.running if not is_expired(one, preset, now)]
 
 
 def is_expired(prebuild: RunningPrebuild, preset: PresetSnapshot, now: datetime) -> bool:

@@ -107,20 +107,27 @@ WITH attempt AS NOT MATERIALIZED (
        AND template.deleted_at IS NULL AND template.deprecation_message = ''
        AND (%(only)s::uuid IS NULL OR preset.id = %(only)s::uuid)
 )
-SELECT preset.id, newest.created_at, newest.finished_at, newest.failed
-  FROM preset
- CROSS JOIN LATERAL (
-       (SELECT * FROM attempt
-         WHERE attempt.preset_id = preset.id AND attempt.finished_at > preset.reset_at
-         ORDER BY attempt.created_at DESC, attempt.finished_at DESC
-         LIMIT preset.size)
-       UNION
-       (SELECT * FROM attempt
-         WHERE attempt.preset_id = preset.id AND attempt.finished_at > preset.reset_at
-           AND attempt.failed AND attempt.finished_at >= %(since)s
-           AND attempt.created_at >= %(created_since)s)
-       ) AS newest
+SELECT id, created_at, finished_at, failed
+  FROM (
+       SELECT preset.id, newest.created_at, newest.finished_at, newest.failed,
+              bool_or(newest.failed) OVER (PARTITION BY preset.id) AS any_failed
+         FROM preset
+        CROSS JOIN LATERAL (
+              (SELECT * FROM attempt
+                WHERE attempt.preset_id = preset.id AND attempt.finished_at > preset.reset_at
+                ORDER BY attempt.created_at DESC, attempt.finished_at DESC
+                LIMIT preset.size)
+              UNION
+              (SELECT * FROM attempt
+                WHERE attempt.preset_id = preset.id AND attempt.finished_at > preset.reset_at
+                  AND attempt.failed AND attempt.finished_at >= %(since)s
+                  AND attempt.created_at >= %(created_since)s)
+              ) AS newest
+       ) AS counted
+ WHERE any_failed
 """
+"""Only of presets with a failure among them: attempts that all succeeded decide nothing."""
+
 LONGEST_ATTEMPT: Final = timedelta(days=1)
 """No attempt takes longer; it bounds how far back recent failures are looked for."""
 

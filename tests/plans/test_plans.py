@@ -127,7 +127,7 @@ def test_a_claim_walks_the_partial_index_whatever_sample_the_planner_has(target)
         found = claim(preset)
 
         assert "workspace_live_prebuilds" in found.indexes, found.text
-        assert found.scanned <= {"templates_app_preset"}, found.text
+        assert found.scanned <= {"templates_app_preset", "templates_app_template"}, found.text
         assert_reads(found, at_most=200)
 
 
@@ -188,7 +188,7 @@ def test_the_recount_of_a_creation_reads_little_more_than_the_presets_own_prebui
 
     found = explain(recount)
 
-    assert found.scanned <= {"templates_app_preset"}, found.text
+    assert found.scanned <= {"templates_app_preset", "templates_app_template"}, found.text
     assert_reads(found, at_most=10 * PREBUILDS_EACH)
 
 
