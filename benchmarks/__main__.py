@@ -36,11 +36,13 @@ def _own_installation() -> Iterator[None]:
     from django.db import connections
 
     from config.embedded_postgres.server import stop_server
+    from workspaces.listening import hub
 
     try:
         call_command("migrate", verbosity=0)
         yield
     finally:
+        hub().stop()
         connections.close_all()
         stop_server()
         shutil.rmtree(home, ignore_errors=True)

@@ -202,7 +202,7 @@ def fill_pools() -> list[Result]:
 
 
 def _bare_fill() -> None:
-    """Write the rows of ten prebuilds per preset, a transaction per preset as we promise."""
+    """Write the rows of ten prebuilds per preset: three statements per thousand, one commit."""
     now = timezone.now()
     presets = list(
         Preset.objects.values_list(
@@ -210,35 +210,21 @@ def _bare_fill() -> None:
         )
     )
     with _bare_connection() as bare:
-        for preset, version, template, organization in presets:
-            with bare.transaction():
-                bare.execute(
-                    "SELECT id FROM templates_app_preset WHERE id = %s FOR UPDATE", [preset]
-                )
-                _bare_rows(bare, 10, (preset, version, template, organization, now))
+        for start in range(0, len(presets), 100):
+            ids = [(*one, now) for one in presets[start : start + 100] for _ in range(10)]
+            _bare_rows(bare, ids)
 
 
-def _bare_rows(bare: Any, number: int, ids: tuple[Any, ...]) -> None:
-    preset, version, template, organization, now = ids
-    new = [(uuid4(), uuid4(), uuid4()) for _ in range(number)]
+def _bare_rows(bare: Any, ids: list[tuple[Any, ...]]) -> None:
+    new = [(uuid4(), uuid4(), uuid4(), *each) for each in ids]
     _insert_many(
         bare,
         "workspaces_workspace (id, organization_id, owner_id, template_id, name, created_at,"
         " updated_at, automatic_updates, autostart_schedule, latest_build_id)",
         [
-            (
-                workspace,
-                organization,
-                PREBUILDS_USER_ID,
-                template,
-                f"prebuild-{workspace}",
-                now,
-                now,
-                "never",
-                "",
-                build,
-            )
-            for workspace, build, _ in new
+            (workspace, organization, PREBUILDS_USER_ID, template, f"prebuild-{workspace}", now)
+            + (now, "never", "", build)
+            for workspace, build, _, _, _, template, organization, now in new
         ],
     )
     _insert_many(
@@ -246,22 +232,9 @@ def _bare_rows(bare: Any, number: int, ids: tuple[Any, ...]) -> None:
         "workspaces_provisionerjob (id, organization_id, initiator_id, workspace_id, type,"
         " provisioner_type, priority, tags, input, created_at, error, error_code, log_length)",
         [
-            (
-                job,
-                organization,
-                PREBUILDS_USER_ID,
-                workspace,
-                "workspace_build",
-                "local",
-                2,
-                "{}",
-                "{}",
-                now,
-                "",
-                "",
-                0,
-            )
-            for workspace, _, job in new
+            (job, organization, PREBUILDS_USER_ID, workspace, "workspace_build", "local", 2)
+            + ("{}", "{}", now, "", "", 0)
+            for workspace, _, job, _, _, _, organization, now in new
         ],
     )
     _insert_many(
@@ -270,24 +243,9 @@ def _bare_rows(bare: Any, number: int, ids: tuple[Any, ...]) -> None:
         " template_version_id, preset_id, initiator_id, reason, stage, action_reason, job_id,"
         " created_at, provisioner_state, daily_cost, replacements)",
         [
-            (
-                build,
-                workspace,
-                1,
-                "start",
-                version,
-                preset,
-                PREBUILDS_USER_ID,
-                "reconcile",
-                "prebuild_create",
-                "missing",
-                job,
-                now,
-                "{}",
-                0,
-                "[]",
-            )
-            for workspace, build, job in new
+            (build, workspace, 1, "start", version, preset, PREBUILDS_USER_ID, "reconcile")
+            + ("prebuild_create", "missing", job, now, "{}", 0, "[]")
+            for workspace, build, job, preset, version, _, _, now in new
         ],
     )
 

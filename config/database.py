@@ -53,6 +53,8 @@ def _snapshot(base: Database) -> Database:
     """
     settings = (
         "-c default_transaction_read_only=on -c default_transaction_isolation=repeatable\\ read"
+        # One connection per cycle or page may hash 100 000 prebuilds without going to disk.
+        " -c work_mem=64MB"
     )
     options = base["OPTIONS"] | {
         "isolation_level": IsolationLevel.REPEATABLE_READ,

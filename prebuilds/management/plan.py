@@ -1,6 +1,9 @@
 """Show a decision as lines of a diff for people, or as stable JSON for machines."""
 
+from collections.abc import Iterable, Mapping
+from datetime import datetime
 from typing import Any, assert_never
+from uuid import UUID
 
 from prebuilds.core.actions import (
     Action,
@@ -9,13 +12,29 @@ from prebuilds.core.actions import (
     Decision,
     DeletePrebuild,
     HoldCreation,
+    Reason,
     SetStatus,
 )
+from prebuilds.core.snapshot import PresetSnapshot
+from prebuilds.dashboard.base.wording import say_duration
 from prebuilds.reconciler import state_as_json
 
 
-def plan_lines(decision: Decision) -> list[str]:
-    """Return the preset's heading and one line per action; nothing when there is none."""
+def doomed_ids(decisions: Iterable[Decision]) -> list[UUID]:
+    """Return the ids of the workspaces a plan would delete."""
+    return [
+        action.workspace_id
+        for decision in decisions
+        for action in decision.actions
+        if isinstance(action, DeletePrebuild)
+    ]
+
+
+def plan_lines(decision: Decision, names: Mapping[UUID, str], now: datetime) -> list[str]:
+    """Return the preset's heading and one line per action; nothing when there is none.
+
+    `names` are those of the workspaces to delete.
+    """
     if not decision.actions:
         return []
     state = decision.state
@@ -24,15 +43,17 @@ def plan_lines(decision: Decision) -> list[str]:
         f"desired {state.desired}, ready {state.eligible}, running {state.actual}, "
         f"starting {state.starting}"
     )
-    return [heading, *(f"  {_line(action)}" for action in decision.actions)]
+    lines = [_line(decision.preset, action, names, now) for action in decision.actions]
+    return [heading, *(f"  {line}" for line in lines)]
 
 
-def _line(action: Action) -> str:
+def _line(preset: PresetSnapshot, action: Action, names: Mapping[UUID, str], now: datetime) -> str:
     match action:
         case CreatePrebuilds():
-            return f"+ create {action.count}  {_words(action.reason)}"
+            return f"+ create {action.count}  {_words(action.reason)} {action.count}"
         case DeletePrebuild():
-            return f"- delete {action.workspace_id}  {_words(action.reason)}"
+            name = names.get(action.workspace_id, str(action.workspace_id))
+            return f"- delete {name}  {_why_deleted(preset, action, now)}"
         case CancelPending():
             return f"× cancel {len(action.builds)} pending  {_words(action.reason)}"
         case HoldCreation():
@@ -42,6 +63,16 @@ def _line(action: Action) -> str:
             return f"! status {_words(action.status)}  {_words(action.reason)}"
         case _:
             assert_never(action)
+
+
+def _why_deleted(preset: PresetSnapshot, action: DeletePrebuild, now: datetime) -> str:
+    """Return the reason, and since when it holds where that is known."""
+    prebuild = next((one for one in preset.running if one.id == action.workspace_id), None)
+    if prebuild is None:
+        return _words(action.reason)
+    if action.reason == Reason.EXPIRED and preset.ttl:
+        return f"expired {say_duration(now - prebuild.created_at - preset.ttl)} ago"
+    return f"{_words(action.reason)}, created {say_duration(now - prebuild.created_at)} ago"
 
 
 def decision_as_json(decision: Decision) -> dict[str, Any]:

@@ -17,10 +17,11 @@ from django.utils import timezone
 from prebuilds import reconciler
 from prebuilds.conf import current_policy
 from prebuilds.core.actions import Decision
-from prebuilds.management.plan import decision_as_json, plan_lines
+from prebuilds.management.plan import decision_as_json, doomed_ids, plan_lines
 from prebuilds.models import Trigger
 from prebuilds.orchestrator import Orchestrator
 from templates_app.models import Preset
+from workspaces.models import Workspace
 
 LONGEST_INTERVAL = timedelta(days=1)
 NOTHING_MATCHES = "No preset with a pool matches that filter."
@@ -76,7 +77,10 @@ class Command(BaseCommand):
         self._write_plan(decisions)
 
     def _write_plan(self, decisions: list[Decision]) -> None:
-        lines = [line for one in decisions for line in plan_lines(one)]
+        now = timezone.now()
+        doomed = Workspace.objects.filter(pk__in=doomed_ids(decisions))
+        names = dict(doomed.values_list("pk", "name"))
+        lines = [line for one in decisions for line in plan_lines(one, names, now)]
         if not lines:
             self.stdout.write(f"Nothing to do: {len(decisions)} pools are as they should be.")
         for line in lines:

@@ -231,3 +231,18 @@ def test_bad_usage_is_exit_code_2_and_does_nothing(preset, arguments, capsys):
 
     assert code == 2
     assert live().count() == 0
+
+
+def test_a_plan_names_what_it_deletes_and_since_when_it_expired():
+    preset = factories.preset_of(
+        factories.make_template(
+            presets=(PresetSpec(name="Small", desired_instances=1, ttl_seconds=3600),)
+        )
+    )
+    now = timezone.now()
+    (old,) = factories.make_ready_prebuilds(preset, 1, now=now - timedelta(hours=2))
+
+    _, printed, _ = run("--dry-run")
+
+    assert f"- delete {old.name}  expired 1 h" in printed
+    assert "+ create 1  missing 1" in printed

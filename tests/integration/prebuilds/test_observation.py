@@ -167,6 +167,8 @@ def test_a_start_a_daemon_has_taken_is_starting_and_no_longer_pending(preset):
     seen = observe(preset)
 
     assert (seen.starting, seen.pending) == (1, ())
+    factories.finish_all_jobs(now=NOON, fail="bad")
+    assert observe(preset).attempts == (), "a failed restart is not a failed attempt"
 
 
 def test_a_start_given_back_by_its_daemon_is_pending_again(preset):
@@ -251,7 +253,8 @@ def test_a_restart_by_an_admin_is_starting_and_not_for_the_reconciler_to_cancel(
     seen = observe(preset)
 
     assert (seen.starting, seen.pending) == (1, ())
-    assert len(seen.attempts) == 1, "a restart is not an attempt"
+    factories.finish_all_jobs(now=NOON, fail="bad")
+    assert observe(preset).attempts == (), "a failed restart is not a failed attempt"
 
 
 def test_a_deletion_is_deleting_then_gone(preset):
@@ -366,11 +369,13 @@ def test_attempts_of_workspaces_since_claimed_or_deleted_count(preset):
     left = {claimed.pk, deleted.pk} - {observe_claimed()}
     deletion.delete_prebuilds(dict.fromkeys(left, Reason.EXTRANEOUS), now=NOON)
     factories.finish_all_jobs(now=NOON)
+    factories.make_pending_prebuilds(preset, 1, now=NOON + hours(1))
+    factories.finish_all_jobs(now=NOON + hours(1), fail="bad")
 
     seen = observe(preset)
 
     assert (seen.running, seen.deleting) == ((), 0)
-    assert [one.failed for one in seen.attempts] == [False, False]
+    assert sorted(one.failed for one in seen.attempts) == [False, False, True]
 
 
 def observe_claimed():
