@@ -29,7 +29,8 @@ GONE = PRESETS * HISTORY_EACH
 
 HISTORY = f"""
 CREATE TEMPORARY TABLE gone ON COMMIT DROP AS
-SELECT md5('gone' || preset.id || n)::uuid AS id, n, preset.id AS preset_id, version.id AS version_id,
+SELECT md5('gone' || preset.id || n)::uuid AS id, n, preset.id AS preset_id,
+       version.id AS version_id,
        template.id AS template_id, template.organization_id,
        now() - interval '2 hours' - n * interval '6 hours' AS at
   FROM templates_app_preset AS preset

@@ -17,6 +17,7 @@ from django.utils import timezone
 from prebuilds import reconciler
 from prebuilds.conf import current_policy
 from prebuilds.core.actions import Decision
+from prebuilds.dashboard.base.wording import say_count
 from prebuilds.management.plan import decision_as_json, doomed_ids, plan_lines
 from prebuilds.models import Trigger
 from prebuilds.orchestrator import Orchestrator
@@ -82,7 +83,7 @@ class Command(BaseCommand):
         names = dict(doomed.values_list("pk", "name"))
         lines = [line for one in decisions for line in plan_lines(one, names, now)]
         if not lines:
-            self.stdout.write(f"Nothing to do: {len(decisions)} pools are as they should be.")
+            self.stdout.write(f"Nothing to do: {say_count(len(decisions), 'pool')} looked at.")
         for line in lines:
             self.stdout.write(line)
 
@@ -131,7 +132,7 @@ def _summary(cycle: reconciler.Cycle) -> str:
     counts = ", ".join(
         f"{name} {cycle.total(name)}" for name in ("created", "deleted", "cancelled", "held")
     )
-    return f"{cycle.presets_total} presets: {counts}, failed {len(cycle.failed)}"
+    return f"{say_count(cycle.presets_total, 'preset')}: {counts}, failed {len(cycle.failed)}"
 
 
 def _cycle_as_json(cycle: reconciler.Cycle) -> dict[str, Any]:

@@ -41,7 +41,7 @@ def live():
 
 
 def test_one_cycle_by_hand_says_what_it_did(preset):
-    assert run() == (0, "1 presets: created 2, deleted 0, cancelled 0, held 0, failed 0\n", "")
+    assert run() == (0, "1 preset: created 2, deleted 0, cancelled 0, held 0, failed 0\n", "")
     assert live().count() == 2
     assert ReconcileRun.objects.get().trigger == "command"
 
@@ -111,7 +111,7 @@ def test_a_dry_run_prints_the_plan_and_changes_nothing(preset):
 
     assert (code, err) == (0, "")
     assert out == (
-        "tool / Small (1.0.0): desired 2, ready 0, running 0, starting 0\n  + create 2  missing\n"
+        "tool / Small (1.0.0): desired 2, ready 0, running 0, starting 0\n  + create 2  missing 2\n"
     )
     assert not Workspace.objects.exists()
     assert not ReconcileRun.objects.exists()
@@ -125,7 +125,7 @@ def test_a_dry_run_of_a_filled_pool_has_nothing_to_do_however_often(preset):
 
     answers = {run("--dry-run") for _ in range(8)}
 
-    assert answers == {(0, "Nothing to do: 1 pools are as they should be.\n", "")}
+    assert answers == {(0, "Nothing to do: 1 pool looked at.\n", "")}
     assert live().count() == 2
 
 
@@ -135,7 +135,7 @@ def test_a_dry_run_shows_every_kind_of_action(preset):
         desired_instances=0,
         last_invalidated_at=timezone.now() + timedelta(hours=1),
     )
-    doomed = sorted(str(one.pk) for one in live())
+    doomed = sorted(one.name for one in live())
 
     _, out, _ = run("--dry-run")
 
