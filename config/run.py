@@ -6,6 +6,7 @@ checkout, its workspaces and its PostgreSQL included.
 
 import os
 import socket
+import subprocess
 import sys
 import threading
 import time
@@ -24,6 +25,7 @@ from workspaces.provisioner.drivers.local import stop_all_workspaces
 
 ROOT = Path(__file__).resolve().parent.parent
 STOP_SECONDS = 30  # the provisioner finishes its builds or gives them back
+TRY_IT_BACKOFF = "15s"
 EMBEDDED = "config.embedded_postgres"
 
 
@@ -41,6 +43,8 @@ def main(arguments: list[str]) -> int:
 
 
 def start() -> int:
+    # Whoever tries the product wants to see a pool break within minutes, not within an hour.
+    os.environ.setdefault("PREBUILDS_BACKOFF_INTERVAL", TRY_IT_BACKOFF)
     from django.conf import settings
 
     record = Record(settings.PREBUILDS_DATA_DIR)
@@ -55,6 +59,7 @@ def start() -> int:
         prepare()
         services = Services(record, settings.PREBUILDS_PORT)
         services.loop()
+        end_story(services.story)
     finally:
         record.remove()
         _say_what_stays(settings.PREBUILDS_WORKSPACES_DIR)
@@ -107,6 +112,20 @@ def prepare() -> None:
     connections.close_all()  # honcho forks
 
 
+def play_demo() -> "subprocess.Popen[bytes]":
+    """Let the demo's story play beside the services; it ends by itself, soon if told before."""
+    return subprocess.Popen(
+        [sys.executable, "manage.py", "demo", "--play"], cwd=ROOT, start_new_session=True
+    )
+
+
+def end_story(story: "subprocess.Popen[bytes] | None") -> None:
+    """End the story when Ctrl-C comes in the middle of it."""
+    if story is not None and story.poll() is None:
+        story.terminate()
+        story.wait()
+
+
 class Services(manager.Manager):
     """The Procfile's processes under honcho, whose signal handling needs them all to be started."""
 
@@ -116,6 +135,7 @@ class Services(manager.Manager):
         self._record = record
         self._port = port
         self._announced = False
+        self.story: subprocess.Popen[bytes] | None = None
         environment = os.environ | {
             "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '')}",
             "PREBUILDS_PORT": str(port),
@@ -135,6 +155,7 @@ class Services(manager.Manager):
             pids = {name: entry["pid"] for name, entry in self._processes.items()}
             self._record.write({"launcher": os.getpid()} | pids)
             threading.Thread(target=announce, args=(self._port,), daemon=True).start()
+            self.story = play_demo()
         if started and self.returncode is not None:
             self.terminate()  # Ctrl-C came before the last one had started
         return started

@@ -221,6 +221,30 @@ def set_preset_status(
     )
 
 
+def set_desired_instances(
+    *, preset_id: UUID, desired_instances: int | None, now: datetime, actor: Actor = THE_SYSTEM
+) -> None:
+    """Change how many prebuilds a preset wants when no schedule says otherwise.
+
+    Raises InvalidPreset for a negative number.
+    """
+    if desired_instances is not None and desired_instances < 0:
+        raise InvalidPreset([("desired_instances", f"{desired_instances} is less than none.")])
+    with transaction.atomic():
+        preset = Preset.objects.get(pk=preset_id)
+        Preset.objects.filter(pk=preset_id).update(
+            desired_instances=desired_instances, revision=F("revision") + 1, updated_at=now
+        )
+        audit.record(
+            actor=actor,
+            action="edit",
+            target=preset,
+            now=now,
+            before={"desired_instances": preset.desired_instances},
+            after={"desired_instances": desired_instances},
+        )
+
+
 def retry_preset(*, preset_id: UUID, now: datetime, actor: Actor = THE_SYSTEM) -> None:
     """Forget past failures: the next cycle tries again ("Retry", semantics.md 9 and 10)."""
     with transaction.atomic():

@@ -136,8 +136,25 @@ INVALID: Final = VersionSpec(
     ),
 )
 
+RELEASE_SCRIPT: Final = """echo "Checking out release $RELEASE"
+sleep 2
+echo "Ready for $WORKSPACE_OWNER"
+"""
+
+
+def release(number: int) -> VersionSpec:
+    """Return a version of the template that `demo --play` moves along."""
+    return VersionSpec(
+        name=f"release-{number}",
+        message=f"Release {number}",
+        startup_script=RELEASE_SCRIPT.replace("$RELEASE", str(number)),
+        presets=(PresetSpec(name="Standard", is_default=True, desired_instances=2),),
+    )
+
+
 TEMPLATES: Final = (
     ("python-project", "Python project", "A virtual environment and a tested program.", WORKING),
+    ("release-train", "Release train", "Moves on by itself while you watch.", release(1)),
     ("nightly-image", "Nightly image", "Fails on purpose: see how a broken pool looks.", FAILING),
     ("regional", "Regional lab", "One preset names a region that was closed.", INVALID),
 )

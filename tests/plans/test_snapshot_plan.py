@@ -95,6 +95,13 @@ def big_site(django_db_setup: None, django_db_blocker) -> Iterator[None]:
         yield
 
 
+@pytest.fixture(autouse=True)
+def _bounded(db: None) -> None:
+    """Let a plan gone wrong fail its test, and not hold up the session."""
+    with connection.cursor() as cursor:
+        cursor.execute("SET LOCAL statement_timeout = '15s'")
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Explained:
     """What PostgreSQL did for one statement."""
@@ -178,8 +185,8 @@ def test_a_snapshot_takes_as_many_statements_as_there_are_however_many_presets()
 
 def test_no_statement_walks_the_same_rows_again_and_again():
     for found in explain_all():
-        # All builds, or all jobs, once: 250 000. A loop inside a loop would be fifty million.
-        assert found.most_walked <= 2 * (2 * GONE + PRESETS * EACH), found.text
+        # All builds once, by each of three parallel processes; a loop in a loop walks millions.
+        assert found.most_walked <= 3 * (2 * GONE + PRESETS * EACH), found.text
 
 
 def test_all_statements_together_take_less_than_three_seconds():

@@ -8,6 +8,7 @@ from django.db import transaction
 
 from accounts.models import Membership, Organization, User
 from prebuilds.management.demo import PASSWORD, PEOPLE, TEMPLATES
+from prebuilds.management.demo_story import play
 from templates_app.models import Template
 from templates_app.services import create_template
 
@@ -25,11 +26,19 @@ class Command(BaseCommand):
             help="Do nothing, and say nothing, on a database that holds other data.",
         )
         parser.add_argument(
+            "--play",
+            action="store_true",
+            help="Move one template along while you watch: promote, shrink, invalidate.",
+        )
+        parser.add_argument(
             "--force", action="store_true", help="Add the demo beside other data all the same."
         )
 
     def handle(self, *args: Any, **options: Any) -> None:
         """Insert what is missing and print the logins."""
+        if options["play"]:
+            play(self.stdout.write)
+            return
         if _holds_other_data() and not options["force"]:
             if options["if_empty"]:
                 return
