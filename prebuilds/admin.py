@@ -23,7 +23,7 @@ from accounts.admin.base import (
 )
 from accounts.admin.viewer import actor_of
 from accounts.policy import Action, Resource
-from prebuilds import services
+from prebuilds import observation, services
 from prebuilds.models import Claim, PrebuildsSettings, ReconcileDecision, ReconcileRun
 
 admin.site.site_header = "Prebuilds admin"
@@ -61,7 +61,7 @@ class PrebuildsSettingsAdmin(ReadOnlyAdmin[PrebuildsSettings]):
         self, request: HttpRequest, extra_context: dict[str, Any] | None = None
     ) -> HttpResponse:
         """Tell the page which button it shows."""
-        paused = PrebuildsSettings.objects.filter(reconciliation_paused=True).exists()
+        paused = observation.is_paused(timezone.now())
         buttons = {"paused": paused, "may_pause": self.has_update_permission(request)}
         return super().changelist_view(request, {**buttons, **(extra_context or {})})
 

@@ -1,5 +1,6 @@
 """Tables of the pool itself: settings, cycles and their decisions, claims and misses."""
 
+from datetime import datetime
 from uuid import uuid4
 
 from django.conf import settings
@@ -36,6 +37,10 @@ class PrebuildsSettings(models.Model):
 
     def __str__(self) -> str:
         return "paused" if self.reconciliation_paused else "running"
+
+    def is_paused(self, now: datetime) -> bool:
+        """Return whether reconciliation is paused at this instant; an end may have passed."""
+        return self.reconciliation_paused and (self.paused_until is None or now < self.paused_until)
 
 
 class Trigger(models.TextChoices):

@@ -50,8 +50,8 @@ class Orchestrator:
             trigger = Trigger.INTERVAL
             while not self._stopping.is_set():
                 bells.drain()
-                self._run_one(trigger)
-                trigger = self._wait(bells)
+                wake_at = self._run_one(trigger)
+                trigger = self._wait(bells, wake_at)
         logger.info("reconciler stopped: %s", self.stop_cause)
 
     def stop(self, cause: str) -> None:
@@ -59,26 +59,31 @@ class Orchestrator:
         self.stop_cause = self.stop_cause or cause
         self._stopping.set()
 
-    def _run_one(self, trigger: Trigger) -> None:
-        """Run a cycle; an error, such as a database that restarts, never ends the loop."""
+    def _run_one(self, trigger: Trigger) -> datetime | None:
+        """Run a cycle and return when a backoff of it ends.
+
+        An error, such as a database that restarts, never ends the loop.
+        """
         try:
             close_old_connections()
             cycle = reconciler.run_cycle(trigger=trigger, policy=self._policy, clock=self._clock)
             self._on_cycle(cycle)
+            return cycle.wake_at
         except Error as error:
             logger.warning("cycle failed, trying again: %s", error)
             self._forget_connections()
         except Exception:
             logger.exception("cycle failed, trying again")
             self._forget_connections()
+        return None
 
     def _forget_connections(self) -> None:
         connections.close_all()
         self._stopping.wait(RETRY_SECONDS)
 
-    def _wait(self, bells: Subscription) -> Trigger:
-        """Wait for the next interval or bell, and return which it was."""
-        deadline = time.monotonic() + self._interval
+    def _wait(self, bells: Subscription, wake_at: datetime | None) -> Trigger:
+        """Wait for the next interval, end of a backoff or bell, and return which it was."""
+        deadline = time.monotonic() + self._seconds_until(wake_at)
         while not self._stopping.is_set():
             left = deadline - time.monotonic()
             if left <= 0:
@@ -87,6 +92,13 @@ class Orchestrator:
                 _let_settle(bells)
                 return Trigger.BELL
         return Trigger.INTERVAL
+
+    def _seconds_until(self, wake_at: datetime | None) -> float:
+        """Return how long to sleep: an interval, or until just after a backoff has ended."""
+        if wake_at is None:
+            return self._interval
+        left = (wake_at - self._clock()).total_seconds() + QUIET_SECONDS
+        return min(self._interval, max(left, QUIET_SECONDS))
 
 
 def _let_settle(bells: Subscription) -> None:

@@ -20,7 +20,7 @@ from django.db import Error, connection, transaction
 
 from accounts import services as account_services
 from prebuilds import execution, locks, observation
-from prebuilds.core.actions import Decision
+from prebuilds.core.actions import Decision, HoldCreation
 from prebuilds.core.decisions import decide
 from prebuilds.core.policy import Policy
 from prebuilds.core.snapshot import PresetSnapshot
@@ -65,6 +65,17 @@ class Cycle:
     def failed(self) -> list[Executed]:
         """The presets whose execution met an error."""
         return [one for one in self.executed if one.outcome.error]
+
+    @property
+    def wake_at(self) -> datetime | None:
+        """When the first backoff ends, so that the loop need not wait for its next interval."""
+        ends = [
+            action.until
+            for decision in self.decisions
+            for action in decision.actions
+            if isinstance(action, HoldCreation) and action.until
+        ]
+        return min(ends, default=None)
 
     def total(self, count: str) -> int:
         """Return the sum of one of the outcomes' counts."""

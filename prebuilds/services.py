@@ -38,8 +38,10 @@ def pause_reconciliation(
     Claims and queued builds go on. Pausing again replaces reason and end.
     """
     with transaction.atomic():
-        row, _ = PrebuildsSettings.objects.get_or_create(pk=PrebuildsSettings.SINGLETON_ID)
-        before = _pause_of(row)
+        PrebuildsSettings.objects.get_or_create(pk=PrebuildsSettings.SINGLETON_ID)
+        row = locks.lock_settings()
+        assert row is not None
+        before, was_paused = _pause_of(row), row.is_paused(now)
         row.reconciliation_paused = True
         row.paused_by, row.paused_at = actor.user, now
         row.paused_until, row.pause_reason = until, reason
@@ -52,7 +54,7 @@ def pause_reconciliation(
             before=before,
             after=_pause_of(row),
         )
-    return not before["paused"]
+    return not was_paused
 
 
 def resume_reconciliation(*, actor: Actor, now: datetime) -> bool:

@@ -152,7 +152,8 @@ def _active(
         reason = Reason.AGENT_LOST if prebuild.lost_ready_at else Reason.NEVER_READY
         yield DeletePrebuild(workspace_id=prebuild.id, reason=reason)
     if (surplus := state.extraneous - len(stuck)) > 0:
-        usable = [one for one in _oldest_first(fresh) if one not in stuck]
+        gone = {one.id for one in stuck}
+        usable = [one for one in _oldest_first(fresh) if one.id not in gone]
         for prebuild in usable[:surplus]:
             yield DeletePrebuild(workspace_id=prebuild.id, reason=Reason.EXTRANEOUS)
     yield from _status_change(preset, policy)

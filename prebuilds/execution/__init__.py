@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from itertools import takewhile
 from typing import Any, Final, TypeVar, assert_never
 from uuid import UUID
 
@@ -25,6 +26,7 @@ from prebuilds.core.actions import (
     Reason,
     SetStatus,
 )
+from prebuilds.core.attempts import newest_first
 from prebuilds.core.snapshot import PresetSnapshot, Status
 from prebuilds.errors import PrebuildsError
 from prebuilds.execution import creation, deletion
@@ -165,7 +167,7 @@ def _set_status(preset: PresetSnapshot, action: SetStatus, outcome: Outcome, now
 def _status_text(preset: PresetSnapshot, action: SetStatus) -> str:
     if action.status == Status.HEALTHY:
         return ""
-    failures = sum(attempt.failed for attempt in preset.attempts)
+    failures = sum(1 for _ in takewhile(lambda one: one.failed, newest_first(preset.attempts)))
     return f"The last {failures} attempts failed; no more are made until somebody presses Retry."
 
 

@@ -96,7 +96,7 @@ def take_snapshot(
 def is_paused(now: datetime) -> bool:
     """Return whether people have paused reconciliation at this instant (semantics.md 19)."""
     row = PrebuildsSettings.objects.filter(reconciliation_paused=True).first()
-    return row is not None and (row.paused_until is None or now < row.paused_until)
+    return row is not None and row.is_paused(now)
 
 
 def _fetch(using: str, sql: str, **parameters: int | datetime | UUID | None) -> list[Row]:

@@ -4,6 +4,7 @@ from datetime import timedelta
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.db import transaction
 from django.utils import timezone
 
 from accounts.enums import TokenScope
@@ -23,22 +24,32 @@ class Command(BaseCommand):
         parser.add_argument(
             "--scope", choices=TokenScope.values, default=TokenScope.USE, help="What it may do."
         )
-        parser.add_argument("--days", type=int, default=30, help="Days until it expires.")
+        parser.add_argument("--days", type=_days, default=30, help="Days until it expires.")
 
     def handle(self, *args: Any, **options: Any) -> None:
         """Make the token, replacing one of the same name."""
-        user = User.objects.filter(username__iexact=options["username"]).first()
+        user = User.objects.filter(username__iexact=options["username"], is_active=True).first()
         if user is None:
-            raise CommandError(f"There is nobody named {options['username']}.", returncode=1)
+            raise CommandError(
+                f"There is nobody named {options['username']} who may sign in.", returncode=1
+            )
         now = timezone.now()
-        user.tokens.filter(name__iexact=options["name"], revoked_at__isnull=True).update(
-            revoked_at=now
-        )
-        _, secret = create_token(
-            user=user,
-            name=options["name"],
-            scope=TokenScope(options["scope"]),
-            expires_at=now + timedelta(days=options["days"]),
-            now=now,
-        )
+        with transaction.atomic():
+            user.tokens.filter(name__iexact=options["name"], revoked_at__isnull=True).update(
+                revoked_at=now
+            )
+            _, secret = create_token(
+                user=user,
+                name=options["name"],
+                scope=TokenScope(options["scope"]),
+                expires_at=now + timedelta(days=options["days"]),
+                now=now,
+            )
         self.stdout.write(secret)
+
+
+def _days(text: str) -> int:
+    days = int(text)
+    if not 1 <= days <= 3650:
+        raise ValueError(text)
+    return days

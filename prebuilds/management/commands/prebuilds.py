@@ -7,7 +7,7 @@ import argparse
 import json
 from dataclasses import asdict
 from datetime import timedelta
-from typing import Any
+from typing import Any, Final
 from uuid import UUID
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
@@ -19,6 +19,8 @@ from prebuilds import selectors, services
 from prebuilds.core.durations import parse_duration
 from templates_app import services as template_services
 from templates_app.models import Preset, Template
+
+LONGEST_PAUSE: Final = timedelta(days=365)
 
 
 class Command(BaseCommand):
@@ -32,7 +34,9 @@ class Command(BaseCommand):
         status = verbs.add_parser("status", help="how each pool is, and why")
         status.add_argument("--json", action="store_true", help="print JSON")
         pause = verbs.add_parser("pause", help="create, delete and cancel nothing until resumed")
-        pause.add_argument("--reason", required=True, help="why; it is shown on every page")
+        pause.add_argument(
+            "--reason", type=_reason, required=True, help="why; it is shown on every page"
+        )
         pause.add_argument(
             "--for", type=_duration, dest="span", metavar="2h", help="resume by itself after this"
         )
@@ -136,9 +140,18 @@ def _templates(name: str) -> list[Template]:
 
 def _duration(text: str) -> timedelta:
     try:
-        return parse_duration(text)
+        span = parse_duration(text)
     except ValueError as error:
         raise argparse.ArgumentTypeError(str(error)) from error
+    if not timedelta(0) < span <= LONGEST_PAUSE:
+        raise argparse.ArgumentTypeError(f"{text} is not between 1s and {LONGEST_PAUSE.days}d")
+    return span
+
+
+def _reason(text: str) -> str:
+    if not text.strip():
+        raise argparse.ArgumentTypeError("say why, in a few words")
+    return text.strip()
 
 
 def _words(value: str) -> str:

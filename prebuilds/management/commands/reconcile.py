@@ -95,7 +95,7 @@ class Command(BaseCommand):
             selected=_selection(options),
         )
         self._report(cycle, as_json=options["json"])
-        if cycle.failed:
+        if cycle.failed or cycle.barred:
             sys.exit(1)
 
     def _loop(self, interval: timedelta, *, as_json: bool) -> None:
@@ -122,6 +122,8 @@ class Command(BaseCommand):
         self.stdout.write(_summary(cycle))
         for one in cycle.failed:
             self.stderr.write(f"{one.decision.preset.label}: {one.outcome.error}")
+        for organization, error in cycle.barred.items():
+            self.stderr.write(f"organization {organization} was skipped: {error}")
 
 
 def _summary(cycle: reconciler.Cycle) -> str:
@@ -142,6 +144,7 @@ def _cycle_as_json(cycle: reconciler.Cycle) -> dict[str, Any]:
         "paused": cycle.paused,
         "presets_total": cycle.presets_total,
         "presets_failed": len(cycle.failed),
+        "skipped_organizations": {str(key): error for key, error in cycle.barred.items()},
         **counts,
         "presets": [
             {

@@ -5,12 +5,17 @@ from io import StringIO
 import pytest
 from django.contrib.auth import authenticate
 from django.core.management import CommandError, call_command
+from django.utils import timezone
 
 from accounts.models import Membership, Organization, User
 from accounts.system import PREBUILDS_USERNAME
+from prebuilds import reconciler
+from prebuilds.core.policy import Policy
+from prebuilds.management import demo_story
 from prebuilds.management.demo import PASSWORD, PEOPLE, TEMPLATES
 from templates_app.models import Preset, Template, TemplateVersion
 from tests import factories
+from workspaces.models import Agent, Workspace
 
 pytestmark = pytest.mark.django_db
 
@@ -44,7 +49,8 @@ def test_it_holds_a_pool_that_works_one_that_fails_and_one_that_cannot_validate(
     demo()
 
     with_pool = Preset.objects.filter(desired_instances__isnull=False)
-    assert set(with_pool.values_list("name", flat=True)) == {"Small", "Large", "Nightly", "Europe"}
+    names = set(with_pool.values_list("name", flat=True))
+    assert names == {"Small", "Large", "Nightly", "Europe", "Standard"}
     assert Preset.objects.get(name="Large").schedules.count() == 1
     assert "exit 1" in TemplateVersion.objects.get(template__name="nightly-image").startup_script
 
@@ -118,3 +124,34 @@ def test_the_system_user_is_no_other_data():
     assert User.with_system.filter(username=PREBUILDS_USERNAME).exists()
 
     demo()
+
+
+@pytest.mark.django_db(transaction=True, databases=["default", "snapshot"])
+def test_the_story_moves_one_template_along_and_is_told_once(monkeypatch):
+    demo()
+    monkeypatch.setattr(demo_story.time, "sleep", lambda _: run_the_world())
+    told = []
+
+    assert demo_story.play(told.append)
+
+    assert [line.split(":")[1].split(";")[0].split(",")[0] for line in told] == [
+        " promoting release 2",
+        " one is enough now",
+        " invalidating what is left",
+    ]
+    template = Template.objects.get(name=demo_story.NAME)
+    preset = Preset.objects.get(version_id=template.active_version_id)
+    assert (template.active_version.name, preset.desired_instances) == ("release-2", 1)
+    assert preset.last_invalidated_at is not None
+    assert not demo_story.play(told.append)
+    assert len(told) == 3
+
+
+def run_the_world():
+    """What goes on beside the story: a cycle, daemons and agents."""
+    reconciler.run_cycle(trigger="command", policy=Policy(), clock=timezone.now)
+    factories.finish_all_jobs()
+    for workspace in Workspace.objects.filter(deleted_at__isnull=True):
+        agents = Agent.objects.filter(resource__build=workspace.latest_build_id)
+        if agents and not agents.filter(lifecycle_state="ready"):
+            factories.make_agent_ready(workspace)

@@ -57,6 +57,7 @@ def test_as_json_it_says_the_same_to_machines(preset):
         "paused": False,
         "presets_total": 1,
         "presets_failed": 0,
+        "skipped_organizations": {},
         "created": 2,
         "deleted": 0,
         "cancelled": 0,

@@ -18,6 +18,7 @@ from prebuilds.core.policy import Policy
 from prebuilds.orchestrator import Orchestrator
 from templates_app.models import Preset, Template
 from tests import factories
+from tests.factories import NOON
 from workspaces import listening
 from workspaces.models import ProvisionerJob, Workspace
 
@@ -279,3 +280,18 @@ def test_stop_during_a_cycle_lets_it_finish(preset, monkeypatch):
     assert loop.orchestrator.stop_cause == "SIGTERM"
     assert len(loop.cycles) == 1
     assert prebuilds().count() == 2
+
+
+def test_the_loop_wakes_as_soon_as_a_backoff_has_ended_and_not_before():
+    loop = Orchestrator(policy=Policy(), clock=lambda: NOON, interval=timedelta(minutes=1))
+
+    waits = {
+        "nothing backs off": loop._seconds_until(None),
+        "soon": loop._seconds_until(NOON + timedelta(seconds=7)),
+        "later than the interval": loop._seconds_until(NOON + timedelta(hours=1)),
+        "over": loop._seconds_until(NOON - timedelta(hours=1)),
+    }
+
+    assert waits["nothing backs off"] == waits["later than the interval"] == 60
+    assert 7 < waits["soon"] < 7.5
+    assert 0 < waits["over"] < 0.5

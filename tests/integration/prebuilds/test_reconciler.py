@@ -922,6 +922,7 @@ def test_the_demos_pools_come_to_rest():
         "Nightly": "hard_limited",
         "Europe": "validation_failed",
         "America": "healthy",
+        "Standard": "healthy",
     }
 
 
