@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from itertools import takewhile
+from itertools import groupby, takewhile
 from typing import Any, Final, TypeVar, assert_never
 from uuid import UUID
 
@@ -79,15 +79,16 @@ def execute_decision(decision: Decision, *, now: datetime) -> Outcome:
 
 
 def _execute_all(decision: Decision, outcome: Outcome, now: datetime) -> None:
-    deletions = {
-        one.workspace_id: one.reason for one in decision.actions if isinstance(one, DeletePrebuild)
-    }
-    for action in decision.actions:
-        if isinstance(action, DeletePrebuild):
-            if deletions:  # all of them at the place of the first
-                _delete(deletions, outcome, now)
-                deletions = {}
-        else:
+    """Take the actions in their order; deletions that stand together are one transaction."""
+    for _, group in groupby(decision.actions, key=type):
+        actions = list(group)
+        doomed = {
+            one.workspace_id: one.reason for one in actions if isinstance(one, DeletePrebuild)
+        }
+        if doomed:
+            _delete(doomed, outcome, now)
+            continue
+        for action in actions:
             _execute(decision.preset, action, outcome, now)
 
 

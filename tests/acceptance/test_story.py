@@ -145,7 +145,7 @@ def _wait_for(installation: Installation, pool: str, *, ready: int) -> dict[str,
 
 
 def _directories_with(home: Path, name: str) -> list[Path]:
-    return sorted(path.parent for path in (home / "workspaces").glob(f"*/work/{name}"))
+    return sorted(path.parent for path in (home / "workspaces").glob(f"*/*/{name}"))
 
 
 def _let_all_go(installation: Installation, home: Path) -> None:
