@@ -25,7 +25,7 @@ from templates_app.errors import TemplateNotUsable
 from templates_app.models import Preset, Template
 from workspaces.enums import Stage, Transition
 from workspaces.models import Workspace
-from workspaces.services import builds
+from workspaces.services import builds, quota
 from workspaces.services import workspaces as workspace_services
 
 HOLD_REASONS: Final = {
@@ -68,12 +68,17 @@ def claim_or_create_workspace(
     """Hand over the oldest ready prebuild of the preset, or build a workspace for the owner.
 
     The preset's values win over `parameters`. Any error rolls everything back: TemplateNotUsable,
-    PresetNotOfTemplate, InvalidName, NameTaken, parameters.InvalidParameters.
+    PresetNotOfTemplate, InvalidName, NameTaken, QuotaExceeded, parameters.InvalidParameters.
     """
     started = time.monotonic()
     workspace_services.check_name(name)
     with transaction.atomic():
         request = _check_request(owner, template, preset_id, name, parameters, now)
+        quota.check_quota(
+            owner_id=owner.pk,
+            organization_id=request.template.organization_id,
+            cost=_daily_cost(request),
+        )
         workspace = _claim(request)
         outcome, reason = ClaimOutcome.WARM, ClaimReason.WARM
         if workspace is None:
@@ -118,6 +123,11 @@ def _find_preset(template: Template, preset_id: UUID) -> Preset:
     if preset is None:
         raise PresetNotOfTemplate
     return preset
+
+
+def _daily_cost(request: _Request) -> int:
+    version = request.template.active_version
+    return version.daily_cost if version else 0
 
 
 def _claim(request: _Request) -> Workspace | None:

@@ -12,7 +12,7 @@ from uuid import UUID
 from django.utils import timezone
 
 from accounts.audit import THE_SYSTEM
-from accounts.models import Membership, Organization, User
+from accounts.models import Group, GroupMembership, Membership, Organization, User
 from accounts.system import PREBUILDS_USER_ID, PREBUILDS_USERNAME
 from prebuilds import claims, observation, services
 from prebuilds.conf import current_policy
@@ -187,6 +187,17 @@ def make_ready_prebuilds(
         make_agent_ready(workspace, now=now)
         workspace.refresh_from_db()
     return workspaces
+
+
+def allow(user: User, amount: int) -> Group:
+    """Give a person an allowance of daily cost in the default organization."""
+    group = Group.objects.create(
+        organization=default_organization(),
+        name=f"group-{next(_numbers)}",
+        quota_allowance=amount,
+    )
+    GroupMembership.objects.create(group=group, user=user)
+    return group
 
 
 def make_workspace(

@@ -4,6 +4,7 @@ WorkspacesError
 ├── NameTaken           the owner has a live workspace of that name
 ├── InvalidName         the name cannot be used
 ├── BuildInProgress     the workspace has an unfinished build
+├── QuotaExceeded       the owner's groups do not allow the cost
 ├── WorkspaceDeleted    the workspace is gone
 ├── LeaseLost           the job is no longer this daemon's
 └── UnknownAgentToken   no live workspace has an agent with this token
@@ -38,6 +39,16 @@ class BuildInProgress(WorkspacesError):
 
     def __init__(self) -> None:
         super().__init__(self.__doc__)
+
+
+class QuotaExceeded(WorkspacesError):
+    """The build costs more than the owner's groups allow."""
+
+    def __init__(self, *, cost: int, used: int, allowance: int) -> None:
+        super().__init__(
+            f"This workspace costs {cost} a day, and {used} of your {allowance} are in use. Delete "
+            "a workspace, or ask an administrator for a larger quota."
+        )
 
 
 class WorkspaceDeleted(WorkspacesError):

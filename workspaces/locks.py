@@ -10,6 +10,7 @@ from uuid import UUID
 
 from django.db import connection
 
+from accounts.models import Membership
 from workspaces.models import Agent, ProvisionerJob, Workspace
 
 ACQUIRE_JOB: Final = """
@@ -76,6 +77,14 @@ def lock_leased_job(*, job_id: UUID, lease: UUID) -> ProvisionerJob | None:
 def lock_job(job_id: UUID) -> ProvisionerJob:
     """Lock one job row; ProvisionerJob.DoesNotExist when missing."""
     return ProvisionerJob.objects.select_for_update(of=("self",)).get(pk=job_id)
+
+
+def lock_membership(*, owner_id: UUID, organization_id: UUID) -> None:
+    """Lock a person's membership of an organization while their quota is counted."""
+    rows = Membership.objects.select_for_update(of=("self",)).filter(
+        user_id=owner_id, organization_id=organization_id
+    )
+    rows.first()
 
 
 def lock_agent(agent_id: UUID) -> Agent:

@@ -18,6 +18,7 @@ from workspaces.errors import (
     BuildInProgress,
     LeaseLost,
     NameTaken,
+    QuotaExceeded,
     UnknownAgentToken,
     WorkspaceDeleted,
     WorkspacesError,
@@ -29,6 +30,7 @@ DOMAIN_ERRORS = (AccountsError, TemplatesError, WorkspacesError, PrebuildsError)
 STATUS_BY_ERROR: dict[type[Exception], int] = {
     NotPermitted: status.HTTP_403_FORBIDDEN,
     NameTaken: status.HTTP_409_CONFLICT,
+    QuotaExceeded: status.HTTP_409_CONFLICT,
     BuildInProgress: status.HTTP_409_CONFLICT,
     WorkspaceDeleted: status.HTTP_410_GONE,
     LeaseLost: status.HTTP_409_CONFLICT,

@@ -152,9 +152,18 @@ def release(number: int) -> VersionSpec:
     )
 
 
+COSTLY: Final = VersionSpec(
+    name="1.0.0",
+    message="Costs 8 a day",
+    startup_script='echo "Ready"\n',
+    daily_cost=8,
+    presets=(PresetSpec(name="GPU", desired_instances=1),),
+)
+
 TEMPLATES: Final = (
     ("python-project", "Python project", "A virtual environment and a tested program.", WORKING),
     ("release-train", "Release train", "Moves on by itself while you watch.", release(1)),
     ("nightly-image", "Nightly image", "Fails on purpose: see how a broken pool looks.", FAILING),
+    ("gpu-lab", "GPU lab", "Held: the prebuilds group has no quota for its cost.", COSTLY),
     ("regional", "Regional lab", "One preset names a region that was closed.", INVALID),
 )

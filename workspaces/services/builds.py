@@ -18,6 +18,7 @@ from workspaces.enums import BuildReason, Stage, Transition
 from workspaces.errors import BuildInProgress, WorkspaceDeleted
 from workspaces.models import BuildParameter, ProvisionerJob, Workspace, WorkspaceBuild
 from workspaces.models.job import JobPriority
+from workspaces.services import quota
 
 BATCH_SIZE = 2_000
 
@@ -83,7 +84,7 @@ def create_build(
     A start takes `given` over the values of the build before and checks them against the
     version's definitions; a stop or delete repeats the values it has, unchecked.
 
-    Raises WorkspaceDeleted, BuildInProgress and parameters.InvalidParameters.
+    Raises WorkspaceDeleted, BuildInProgress, QuotaExceeded and parameters.InvalidParameters.
     """
     with transaction.atomic():
         workspace = lock_for_build(workspace_id)
@@ -93,6 +94,7 @@ def create_build(
         values = _values_of(previous)
         if transition == Transition.START:
             values = resolve_values(version, given or {}, previous=values)
+            _check_quota(workspace, version)
         return append_build(
             BuildRequest(
                 workspace=workspace,
@@ -108,6 +110,16 @@ def create_build(
                 action_reason=action_reason,
             ),
             now=now,
+        )
+
+
+def _check_quota(workspace: Workspace, version: TemplateVersion) -> None:
+    if workspace.owner_id != PREBUILDS_USER_ID:
+        quota.check_quota(
+            owner_id=workspace.owner_id,
+            organization_id=workspace.organization_id,
+            cost=version.daily_cost,
+            instead_of=workspace.pk,
         )
 
 

@@ -5,6 +5,7 @@ from typing import Any
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db import transaction
+from django.utils import timezone
 
 from accounts.models import Membership, Organization, User
 from prebuilds.management.demo import PASSWORD, PEOPLE, TEMPLATES
@@ -37,7 +38,7 @@ class Command(BaseCommand):
     def handle(self, *args: Any, **options: Any) -> None:
         """Insert what is missing and print the logins."""
         if options["play"]:
-            play(self.stdout.write)
+            play(self.stdout.write, clock=timezone.now)
             return
         if _holds_other_data() and not options["force"]:
             if options["if_empty"]:

@@ -50,7 +50,7 @@ def test_it_holds_a_pool_that_works_one_that_fails_and_one_that_cannot_validate(
 
     with_pool = Preset.objects.filter(desired_instances__isnull=False)
     names = set(with_pool.values_list("name", flat=True))
-    assert names == {"Small", "Large", "Nightly", "Europe", "Standard"}
+    assert names == {"Small", "Large", "Nightly", "Europe", "Standard", "GPU"}
     assert Preset.objects.get(name="Large").schedules.count() == 1
     assert "exit 1" in TemplateVersion.objects.get(template__name="nightly-image").startup_script
 
@@ -132,7 +132,7 @@ def test_the_story_moves_one_template_along_and_is_told_once(monkeypatch):
     monkeypatch.setattr(demo_story.time, "sleep", lambda _: run_the_world())
     told = []
 
-    assert demo_story.play(told.append)
+    assert demo_story.play(told.append, clock=timezone.now)
 
     assert [line.split(":")[1].split(";")[0].split(",")[0] for line in told] == [
         " promoting release 2",
@@ -143,7 +143,7 @@ def test_the_story_moves_one_template_along_and_is_told_once(monkeypatch):
     preset = Preset.objects.get(version_id=template.active_version_id)
     assert (template.active_version.name, preset.desired_instances) == ("release-2", 1)
     assert preset.last_invalidated_at is not None
-    assert not demo_story.play(told.append)
+    assert not demo_story.play(told.append, clock=timezone.now)
     assert len(told) == 3
 
 

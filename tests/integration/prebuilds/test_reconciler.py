@@ -923,6 +923,7 @@ def test_the_demos_pools_come_to_rest():
         "Europe": "validation_failed",
         "America": "healthy",
         "Standard": "healthy",
+        "GPU": "healthy",
     }
 
 

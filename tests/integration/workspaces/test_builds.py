@@ -13,6 +13,7 @@ from templates_app.services import PresetSpec, VersionSpec, create_version
 from tests.factories import (
     NOON,
     acquire,
+    allow,
     finish_all_jobs,
     make_pending_prebuilds,
     make_template,
@@ -37,7 +38,9 @@ NEEDED = ParameterDefinition(name="needed", type="string", required=True)
 
 def built_workspace(parameters=None, **version):
     template = make_template(**{"definitions": [DISK, SIZE, ONCE], "daily_cost": 4, **version})
-    workspace = make_workspace(template=template, parameters=parameters or {}, now=NOON)
+    owner = make_user()
+    allow(owner, 100)
+    workspace = make_workspace(owner, template=template, parameters=parameters or {}, now=NOON)
     finish_all_jobs(now=NOON)
     return workspace
 
