@@ -1,7 +1,7 @@
 // Show instants in the reader's zone, with the exact instant on hover.
 // The server writes <time datetime="…" data-time="clock|date|relative">; a stale text is never kept.
 (() => {
-  const clock = new Intl.DateTimeFormat(undefined, { hour: "2-digit", minute: "2-digit" });
+  const clock = new Intl.DateTimeFormat(undefined, { hour: "numeric", minute: "2-digit" });
   const seconds = new Intl.DateTimeFormat(undefined, { timeStyle: "medium" });
   const day = new Intl.DateTimeFormat(undefined, { dateStyle: "medium", timeStyle: "short" });
   const exact = new Intl.DateTimeFormat(undefined, { dateStyle: "full", timeStyle: "long" });

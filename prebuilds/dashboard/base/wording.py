@@ -6,8 +6,10 @@ _UNITS = (("d", 86_400), ("h", 3_600), ("min", 60), ("s", 1))
 
 
 def say_duration(span: timedelta) -> str:
-    """Return the span in its two largest units: "2 h 10 min", "40 s", "0.4 s"."""
+    """Return the span in its two largest units: "2 h 10 min", "40 s", "0.4 s", "30 ms"."""
     seconds = max(span.total_seconds(), 0)
+    if 0 < seconds < 0.1:
+        return f"{max(round(seconds * 1000), 1)} ms"
     if seconds < 10:
         return f"{seconds:.1f} s".replace(".0 s", " s")
     left = round(seconds)

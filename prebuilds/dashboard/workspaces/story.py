@@ -24,10 +24,11 @@ class Step:
 
 def tell_story(details: Details) -> list[Step]:
     """Return what happened, oldest first."""
-    steps = [_build_step(build, details) for build in details.builds]
-    steps += _endings(details)
+    steps = []
     if details.claim and details.claim.outcome == ClaimOutcome.WARM:
-        steps.append(_claimed(details.claim))
+        steps.append(_claimed(details.claim))  # at the same instant as its build, and before it
+    steps += [_build_step(build, details) for build in details.builds]
+    steps += _endings(details)
     if ready := _ready_at(details):
         steps.append(Step(at=ready, icon="circle-check", tone="good", text="Ready to use."))
     return sorted(steps, key=lambda step: step.at)

@@ -48,6 +48,8 @@ def verdict(*pools: PoolRow, paused: bool = False) -> str:
     ("seconds", "said"),
     [
         (0, "0 s"),
+        (0.0002, "1 ms"),
+        (0.031, "31 ms"),
         (0.42, "0.4 s"),
         (9.99, "10 s"),
         (40, "40 s"),
