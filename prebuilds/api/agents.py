@@ -14,7 +14,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from prebuilds.api.authentication import TOKEN_HEADER, AgentAuthentication
+from prebuilds.api.authentication import AgentAuthentication, bearer_of
 from prebuilds.api.permissions import IsAgent
 from workspaces.enums import LifecycleState
 from workspaces.errors import UnknownAgentToken
@@ -120,7 +120,7 @@ async def reinit_stream(request: HttpRequest) -> HttpResponseBase:
     409 when there is nothing to wait for: a regular workspace, or a claim of the past.
     """
     try:
-        agent = await sync_to_async(agents.authenticate)(_token_of(request))
+        agent = await sync_to_async(agents.authenticate)(bearer_of(request) or "")
     except UnknownAgentToken as error:
         return _error(status.HTTP_401_UNAUTHORIZED, str(error))
     workspace_id = agent.resource.build.workspace_id
@@ -159,11 +159,6 @@ def _claimed(workspace_id: UUID, user_id: UUID) -> dict[str, str]:
 
 def _event(name: str, payload: dict[str, str]) -> str:
     return f"event: {name}\ndata: {json.dumps(payload)}\n\n"
-
-
-def _token_of(request: HttpRequest) -> str:
-    scheme, _, token = request.headers.get("Authorization", "").partition(" ")
-    return token if scheme.lower() == "bearer" else request.headers.get(TOKEN_HEADER, "")
 
 
 def _error(code: int, message: str) -> JsonResponse:

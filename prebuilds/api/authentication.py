@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from django.http import HttpRequest
 from django.utils import timezone
 from rest_framework import authentication, exceptions
 from rest_framework.request import Request
@@ -16,7 +17,7 @@ from workspaces.services import agents
 TOKEN_HEADER = "Coder-Session-Token"  # noqa: S105  the header's name
 
 
-def bearer_of(request: Request) -> str | None:
+def bearer_of(request: Request | HttpRequest) -> str | None:
     """Return the token a request carries: `Authorization: Bearer …` or Coder's own header."""
     scheme, _, token = request.headers.get("Authorization", "").partition(" ")
     if scheme.lower() == "bearer":

@@ -10,7 +10,7 @@ from rest_framework import exceptions, status
 from rest_framework.response import Response
 from rest_framework.views import exception_handler, set_rollback
 
-from accounts.errors import AccountsError, NotPermitted
+from accounts.errors import AccountsError
 from prebuilds.errors import PrebuildsError
 from templates_app.errors import TemplatesError
 from templates_app.parameters import InvalidParameters
@@ -28,7 +28,6 @@ logger = logging.getLogger(__name__)
 
 DOMAIN_ERRORS = (AccountsError, TemplatesError, WorkspacesError, PrebuildsError)
 STATUS_BY_ERROR: dict[type[Exception], int] = {
-    NotPermitted: status.HTTP_403_FORBIDDEN,
     NameTaken: status.HTTP_409_CONFLICT,
     QuotaExceeded: status.HTTP_409_CONFLICT,
     BuildInProgress: status.HTTP_409_CONFLICT,

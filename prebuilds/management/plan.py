@@ -50,17 +50,17 @@ def plan_lines(decision: Decision, names: Mapping[UUID, str], now: datetime) -> 
 def _line(preset: PresetSnapshot, action: Action, names: Mapping[UUID, str], now: datetime) -> str:
     match action:
         case CreatePrebuilds():
-            return f"+ create {action.count}  {_words(action.reason)} {action.count}"
+            return f"+ create {action.count}  {words(action.reason)} {action.count}"
         case DeletePrebuild():
             name = names.get(action.workspace_id, str(action.workspace_id))
             return f"- delete {name}  {_why_deleted(preset, action, now)}"
         case CancelPending():
-            return f"× cancel {len(action.builds)} pending  {_words(action.reason)}"
+            return f"× cancel {len(action.builds)} pending  {words(action.reason)}"
         case HoldCreation():
             until = f" until {action.until:%H:%M:%S}" if action.until else ""
-            return f"‖ held {action.count}  {_words(action.reason)}{until}"
+            return f"‖ held {action.count}  {words(action.reason)}{until}"
         case SetStatus():
-            return f"! status {_words(action.status)}  {_words(action.reason)}"
+            return f"! status {words(action.status)}  {words(action.reason)}"
         case _:
             assert_never(action)
 
@@ -69,10 +69,10 @@ def _why_deleted(preset: PresetSnapshot, action: DeletePrebuild, now: datetime) 
     """Return the reason, and since when it holds where that is known."""
     prebuild = next((one for one in preset.running if one.id == action.workspace_id), None)
     if prebuild is None:
-        return _words(action.reason)
+        return words(action.reason)
     if action.reason == Reason.EXPIRED and preset.ttl:
         return f"expired {say_duration(now - prebuild.created_at - preset.ttl)} ago"
-    return f"{_words(action.reason)}, created {say_duration(now - prebuild.created_at)} ago"
+    return f"{words(action.reason)}, created {say_duration(now - prebuild.created_at)} ago"
 
 
 def decision_as_json(decision: Decision) -> dict[str, Any]:
@@ -114,6 +114,6 @@ def _action_as_json(action: Action) -> dict[str, Any]:
             assert_never(action)
 
 
-def _words(value: str) -> str:
+def words(value: str) -> str:
     """Return a stored word as people write it."""
     return value.replace("_", " ")

@@ -6,7 +6,6 @@ Tokens are stored as SHA-256 digests; 256 random bits need no salt (semantics.md
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from hashlib import sha256
 from typing import Any
 from uuid import UUID
 
@@ -14,6 +13,7 @@ from django.db import transaction
 from django.db.models import Case, F, Value, When
 from django.db.models.functions import Coalesce
 
+from accounts.selectors import digest
 from accounts.system import PREBUILDS_USER_ID
 from workspaces import locks
 from workspaces.enums import JobStatus, LifecycleState, Stage
@@ -44,11 +44,6 @@ class Reinitialize:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NeverAgain:
     """A regular workspace, or a claim of the past: there is nothing to wait for."""
-
-
-def digest(token: str) -> bytes:
-    """Return what is stored instead of a token."""
-    return sha256(token.encode()).digest()
 
 
 def authenticate(token: str) -> Agent:

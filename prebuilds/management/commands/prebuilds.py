@@ -17,6 +17,7 @@ from django.utils import timezone
 from accounts.audit import AT_THE_SHELL
 from prebuilds import selectors, services
 from prebuilds.core.durations import parse_duration
+from prebuilds.management.plan import words
 from templates_app import services as template_services
 from templates_app.models import Preset, Template
 
@@ -67,7 +68,7 @@ class Command(BaseCommand):
         self.stdout.write(_heartbeat(paused=overview.paused))
         for pool in overview.pools:
             self.stdout.write(
-                f"{pool.template_name} / {pool.preset_name}: {_words(pool.health)}. {pool.reason}"
+                f"{pool.template_name} / {pool.preset_name}: {words(pool.health)}. {pool.reason}"
             )
             self.stdout.write(
                 f"  desired {pool.desired}, ready {pool.ready}, starting {pool.starting}, "
@@ -152,7 +153,3 @@ def _reason(text: str) -> str:
     if not text.strip():
         raise argparse.ArgumentTypeError("say why, in a few words")
     return text.strip()
-
-
-def _words(value: str) -> str:
-    return value.replace("_", " ")
