@@ -1,6 +1,6 @@
 """Write down who changed what, in the transaction of the change (semantics.md 19)."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
@@ -35,9 +35,36 @@ def record(
     now: datetime,
     before: Mapping[str, Any] | None = None,
     after: Mapping[str, Any] | None = None,
+    label: str = "",
 ) -> AuditEntry:
-    """Add one entry. `before` and `after` hold only what changed, as JSON values."""
-    return AuditEntry.objects.create(
+    """Add one entry. `before` and `after` hold only what changed, as JSON values.
+
+    `label` is for what its own name does not tell apart, such as one of many presets "Small".
+    """
+    entry = entry_of(
+        actor=actor, action=action, target=target, now=now, before=before, after=after, label=label
+    )
+    entry.save(force_insert=True)
+    return entry
+
+
+def record_each(entries: Iterable[AuditEntry]) -> None:
+    """Add entries made by `entry_of`, in one statement however many there are."""
+    AuditEntry.objects.bulk_create(entries)
+
+
+def entry_of(
+    *,
+    actor: Actor,
+    action: str,
+    target: Model,
+    now: datetime,
+    before: Mapping[str, Any] | None = None,
+    after: Mapping[str, Any] | None = None,
+    label: str = "",
+) -> AuditEntry:
+    """Return an entry that is not stored yet; the arguments are those of `record`."""
+    return AuditEntry(
         at=now,
         actor=actor.user,
         source=actor.source,
@@ -45,7 +72,30 @@ def record(
         action=action,
         object_type=type(target).__name__.lower(),
         object_id=str(target.pk),
-        object_label=str(target)[:255],
+        object_label=(label or str(target))[:255],
         before=dict(before or {}),
         after=dict(after or {}),
+    )
+
+
+def record_change(
+    *,
+    actor: Actor,
+    action: str,
+    target: Model,
+    before: Mapping[str, Any],
+    after: Mapping[str, Any],
+    now: datetime,
+) -> AuditEntry | None:
+    """Add one entry with what differs; none when nothing does."""
+    changed = [name for name in after if after[name] != before.get(name)]
+    if not changed:
+        return None
+    return record(
+        actor=actor,
+        action=action,
+        target=target,
+        now=now,
+        before={name: before.get(name) for name in changed},
+        after={name: after[name] for name in changed},
     )

@@ -27,6 +27,11 @@ class TokenScope(models.TextChoices):
     USE = "use", "Use workspaces"
     MANAGE = "manage", "Manage"
 
+    def includes(self, other: "TokenScope") -> bool:
+        """Return whether this scope is as wide as the other, or wider."""
+        order = list(TokenScope)
+        return order.index(self) >= order.index(other)
+
 
 class AuditSource(models.TextChoices):
     """Through which door a change came."""

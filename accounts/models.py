@@ -12,6 +12,7 @@ from django.contrib.postgres.fields import ArrayField
 from django.db import models
 from django.db.models.functions import Lower
 from django.utils import timezone
+from django.utils.crypto import salted_hmac
 from django.utils.functional import cached_property
 
 from accounts.enums import AuditSource, OrganizationRole, SiteRole, TokenScope
@@ -75,6 +76,9 @@ class User(AbstractBaseUser):
     )
     is_active = models.BooleanField(default=True, help_text="Off: cannot sign in.")
     is_system = models.BooleanField(default=False, editable=False)
+    signed_out_at = models.DateTimeField(
+        null=True, blank=True, editable=False, help_text="Sessions from before have ended."
+    )
     created_at = models.DateTimeField(default=timezone.now, editable=False)
 
     objects = PeopleManager()
@@ -88,6 +92,9 @@ class User(AbstractBaseUser):
         ordering = ("username",)
         constraints = (
             models.UniqueConstraint(Lower("username"), name="user_username_unique"),
+            models.UniqueConstraint(
+                Lower("email"), condition=~models.Q(email=""), name="user_email_unique"
+            ),
             models.CheckConstraint(
                 name="user_username_form",
                 condition=models.Q(username__regex=r"^[A-Za-z0-9][A-Za-z0-9._-]*$"),
@@ -110,6 +117,13 @@ class User(AbstractBaseUser):
     def display_name(self) -> str:
         """The name to show to a person."""
         return self.name or self.username
+
+    def _get_session_auth_hash(self, secret: str | None = None) -> str:
+        """Return what a session must know: it ends with the password, and when signed out."""
+        known: str = super()._get_session_auth_hash(secret=secret)  # type: ignore[misc]
+        if self.signed_out_at is None:
+            return known
+        return salted_hmac(known, self.signed_out_at.isoformat(), algorithm="sha256").hexdigest()
 
     @cached_property
     def is_staff(self) -> bool:

@@ -3,6 +3,7 @@
 Pages, admin, API and commands ask `can`. A rule that is not in the table is a refusal.
 """
 
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from enum import StrEnum
 from functools import cached_property
 from typing import Final
@@ -27,6 +28,7 @@ class Resource(StrEnum):
 
     USER = "user"
     ORGANIZATION = "organization"
+    ORGANIZATION_MEMBER = "organization_member"
     GROUP = "group"
     TEMPLATE = "template"
     WORKSPACE = "workspace"
@@ -45,6 +47,7 @@ CHANGE_PREBUILT: Final = frozenset({Action.UPDATE, Action.DELETE})
 
 TEMPLATE_ADMIN: Final = {
     Resource.ORGANIZATION: READ,
+    Resource.ORGANIZATION_MEMBER: READ,
     Resource.GROUP: READ,
     Resource.TEMPLATE: ALL,
     Resource.WORKSPACE: READ,
@@ -61,6 +64,7 @@ SITE: Final[dict[str, dict[Resource, frozenset[Action]]]] = {
     SiteRole.USER_ADMIN: {
         Resource.USER: ALL,
         Resource.ORGANIZATION: READ,
+        Resource.ORGANIZATION_MEMBER: ALL,
         Resource.GROUP: ALL,
     },
     SiteRole.AUDITOR: READ_EVERYTHING,
@@ -70,6 +74,7 @@ SITE: Final[dict[str, dict[Resource, frozenset[Action]]]] = {
 ORGANIZATION: Final[dict[str, dict[Resource, frozenset[Action]]]] = {
     OrganizationRole.ADMIN: {
         Resource.ORGANIZATION: frozenset({Action.READ, Action.UPDATE}),
+        Resource.ORGANIZATION_MEMBER: ALL,
         Resource.GROUP: ALL,
         Resource.TEMPLATE: ALL,
         Resource.WORKSPACE: ALL,
@@ -80,6 +85,7 @@ ORGANIZATION: Final[dict[str, dict[Resource, frozenset[Action]]]] = {
     },
     OrganizationRole.TEMPLATE_ADMIN: {
         Resource.ORGANIZATION: READ,
+        Resource.ORGANIZATION_MEMBER: READ,
         Resource.GROUP: READ,
         Resource.TEMPLATE: ALL,
         Resource.WORKSPACE: READ,
@@ -89,6 +95,7 @@ ORGANIZATION: Final[dict[str, dict[Resource, frozenset[Action]]]] = {
     },
     OrganizationRole.AUDITOR: {
         Resource.ORGANIZATION: READ,
+        Resource.ORGANIZATION_MEMBER: READ,
         Resource.GROUP: READ,
         Resource.TEMPLATE: READ,
         Resource.WORKSPACE: READ,
@@ -107,6 +114,7 @@ MEMBER: Final[dict[Resource, frozenset[Action]]] = {
 OWN: Final[dict[Resource, frozenset[Action]]] = {
     Resource.WORKSPACE: ALL,
     Resource.USER: frozenset({Action.READ, Action.UPDATE}),
+    Resource.ORGANIZATION_MEMBER: READ,
 }
 """What everybody may do with what is theirs."""
 
@@ -141,6 +149,13 @@ class Subject:
         if owner_id == self.user.pk and _allows(OWN, action, resource):
             return organization_id is None or organization_id in self.organization_roles
         return self._organization_allows(action, resource, organization_id)
+
+    def can_anywhere(self, action: Action, resource: Resource) -> bool:
+        """Return whether the table allows it somewhere: on the whole site or in an organization."""
+        return self.can(action, resource) or any(
+            self.can(action, resource, organization_id=organization_id)
+            for organization_id in self.organization_roles
+        )
 
     def _organization_allows(
         self, action: Action, resource: Resource, organization_id: UUID | None
@@ -198,6 +213,68 @@ def can_delete_workspace(user: User, *, organization_id: UUID, owner_id: UUID) -
         return True
     return owner_id == PREBUILDS_USER_ID and subject.can(
         Action.DELETE, Resource.PREBUILT_WORKSPACE, organization_id=organization_id
+    )
+
+
+def can_cancel_job(user: User, *, organization_id: UUID, owner_id: UUID) -> bool:
+    """Return whether a user may end a job of a workspace; either permission does for a prebuild."""
+    subject = subject_of(user)
+    where = {"organization_id": organization_id, "owner_id": owner_id}
+    if subject.can(Action.UPDATE, Resource.WORKSPACE, **where):
+        return True
+    return owner_id == PREBUILDS_USER_ID and subject.can(
+        Action.UPDATE, Resource.PREBUILT_WORKSPACE, organization_id=organization_id
+    )
+
+
+def people_who_can(
+    action: Action, resource: Resource, *, organization_ids: Collection[UUID]
+) -> Mapping[UUID, Sequence[User]]:
+    """Return, by organization, the active people who may do it there; two statements."""
+    site = [role for role, table in SITE.items() if _allows(table, action, resource)]
+    inside = [role for role, table in ORGANIZATION.items() if _allows(table, action, resource)]
+    everywhere = User.objects.filter(is_active=True, roles__overlap=site)
+    found = {each: {user.pk: user for user in everywhere} for each in organization_ids}
+    members = Membership.objects.filter(organization__in=organization_ids, user__is_active=True)
+    if not _allows(MEMBER, action, resource):
+        members = members.filter(roles__overlap=inside)
+    for one in members.exclude(user__is_system=True).select_related("user"):
+        found[one.organization_id][one.user_id] = one.user
+    return {each: list(people.values()) for each, people in found.items()}
+
+
+def grantable_roles(actor: User, *, organization_id: UUID | None = None) -> list[str]:
+    """Return the roles a person may give and take: those that allow nothing they may not do.
+
+    Site roles; with an organization, the roles held inside it.
+    """
+    subject = subject_of(actor)
+    tables = SITE if organization_id is None else ORGANIZATION
+    return [
+        role
+        for role, table in tables.items()
+        if all(
+            subject.can(action, resource, organization_id=organization_id)
+            for resource, actions in table.items()
+            for action in actions
+        )
+    ]
+
+
+def may_grant(actor: User, roles: Iterable[str], *, organization_id: UUID | None = None) -> bool:
+    """Return whether a person may give and take all of these roles."""
+    return set(roles) <= set(grantable_roles(actor, organization_id=organization_id))
+
+
+def may_change(actor: User, user: User) -> bool:
+    """Return whether the user holds no role, here or in an organization, above the actor's.
+
+    Whoever sets somebody's password can act as them, so nobody rises by it.
+    """
+    held = Membership.objects.filter(user_id=user.pk).exclude(roles=[])
+    return may_grant(actor, user.roles) and all(
+        may_grant(actor, roles, organization_id=organization_id)
+        for organization_id, roles in held.values_list("organization_id", "roles")
     )
 
 

@@ -3,14 +3,10 @@
 from django.contrib import admin
 from django.contrib.auth.models import Group as DjangoGroup
 
+from accounts.admin.groups import GroupAdmin, GroupMembershipAdmin
 from accounts.admin.history import AuditEntryAdmin
-from accounts.admin.organizations import (
-    GroupAdmin,
-    GroupMembershipAdmin,
-    MembershipAdmin,
-    OrganizationAdmin,
-    TokenAdmin,
-)
+from accounts.admin.organizations import MembershipAdmin, OrganizationAdmin
+from accounts.admin.tokens import TokenAdmin
 from accounts.admin.users import UserAdmin
 from accounts.models import (
     AuditEntry,

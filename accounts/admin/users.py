@@ -4,21 +4,29 @@ Nobody rises by this page: whoever is not an owner touches only people, and give
 that are not above their own; nobody changes their own roles.
 """
 
+from datetime import datetime
+from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 from django import forms
 from django.contrib import admin
+from django.contrib.admin.utils import unquote
 from django.contrib.auth import admin as auth_admin
 from django.contrib.auth import forms as auth_forms
 from django.core.exceptions import ValidationError
-from django.db import models
+from django.db import models, transaction
 from django.http import HttpRequest
+from django.utils import timezone
 
-from accounts.admin.base import AnyModelAdmin, PolicyAdmin, PolicyForm
-from accounts.admin.viewer import viewer_of
+from accounts import policy
+from accounts.admin.base import AnyModelAdmin, PolicyForm
+from accounts.admin.changes import ServiceAdmin
+from accounts.admin.viewer import actor_of, viewer_of
+from accounts.audit import Actor
 from accounts.enums import SiteRole
 from accounts.models import Membership, User
 from accounts.policy import Action, Resource
+from accounts.services import users
 
 if TYPE_CHECKING:
     StockUserAdmin = auth_admin.UserAdmin[User]
@@ -26,6 +34,7 @@ else:  # takes no type arguments at run time
     StockUserAdmin = auth_admin.UserAdmin
 
 NAME_TAKEN: Final = "Somebody has this name already; case does not matter. Choose another."
+EMAIL_TAKEN: Final = "Somebody has this address already; case does not matter. Use another."
 NAME_FORM: Final = "Use letters, digits, dots, dashes and underscores, a letter or digit first."
 CASCADES: Final = ("membership", "group membership", "token")
 
@@ -36,6 +45,7 @@ class UserForm(PolicyForm, auth_forms.UserChangeForm):  # type: ignore[type-arg]
     constraint_texts: ClassVar[dict[str, tuple[str, str]]] = {
         "user_username_unique": ("username", NAME_TAKEN),
         "user_username_form": ("username", NAME_FORM),
+        "user_email_unique": ("email", EMAIL_TAKEN),
     }
 
     class Meta:
@@ -92,7 +102,7 @@ class RoleFilter(admin.SimpleListFilter):
         )
 
 
-class UserAdmin(PolicyAdmin[User], StockUserAdmin):
+class UserAdmin(ServiceAdmin[User], StockUserAdmin):
     """Users, the system user included."""
 
     resource = Resource.USER
@@ -149,7 +159,7 @@ class UserAdmin(PolicyAdmin[User], StockUserAdmin):
             return super().allows(request, action)
         return (
             not obj.is_system
-            and may_change(viewer_of(request), obj)
+            and policy.may_change(viewer_of(request), obj)
             and super().allows(request, action)
         )
 
@@ -180,7 +190,7 @@ class UserAdmin(PolicyAdmin[User], StockUserAdmin):
         """Offer only roles the person may give."""
         field = super().formfield_for_dbfield(db_field, request, **kwargs)
         if db_field.name == "roles" and isinstance(field, forms.MultipleChoiceField):
-            given = grantable_roles(viewer_of(request))
+            given = policy.grantable_roles(viewer_of(request))
             field.choices = [each for each in SiteRole.choices if each[0] in given]
         return field
 
@@ -189,12 +199,39 @@ class UserAdmin(PolicyAdmin[User], StockUserAdmin):
         deleted, counts, needed, protected = super().get_deleted_objects(objs, request)
         return deleted, counts, set(needed) - set(CASCADES), protected
 
+    def user_change_password(self, request: HttpRequest, id: str, form_url: str = "") -> Any:  # noqa: A002
+        """Set a password; the person's tokens end, as they do over the API."""
+        with transaction.atomic():
+            response = super().user_change_password(request, id, form_url)
+            user = self.get_object(request, unquote(id))
+            if request.method == "POST" and response.status_code == HTTPStatus.FOUND and user:
+                users.note_password_change(user=user, actor=actor_of(request), now=timezone.now())
+        return response
 
-def grantable_roles(viewer: User) -> list[str]:
-    """Return the site roles a person may give, take, or find on those they change."""
-    return SiteRole.values if SiteRole.OWNER in viewer.roles else list(viewer.roles)
+    def create(self, obj: User, form: Any, *, actor: Actor, now: datetime) -> User:
+        """Make the person, a member of no organization yet."""
+        return users.create_user(
+            username=obj.username,
+            email=obj.email,
+            name=obj.name,
+            password=form.cleaned_data.get("password1") or None,
+            roles=(),
+            organizations=(),
+            actor=actor,
+            now=now,
+        )
 
+    def update(self, obj: User, form: Any, *, actor: Actor, now: datetime) -> None:
+        """Change what the form changed."""
+        by: dict[str, Any] = {"user_id": obj.pk, "actor": actor, "now": now}
+        if {"username", "name", "email"} & set(form.changed_data):
+            users.update_profile(username=obj.username, name=obj.name, email=obj.email, **by)
+        if "is_active" in form.changed_data:
+            change = users.activate_user if obj.is_active else users.suspend_user
+            change(**by)
+        if "roles" in form.changed_data:
+            users.set_roles(roles=obj.roles, **by)
 
-def may_change(viewer: User, user: User) -> bool:
-    """Return whether the user holds no role above the viewer's."""
-    return set(user.roles) <= set(grantable_roles(viewer))
+    def remove(self, obj: User, *, actor: Actor, now: datetime) -> None:
+        """Delete a person who left no trace; whoever did is kept by the database."""
+        obj.delete()
