@@ -4,8 +4,11 @@ from collections.abc import Iterable
 from typing import cast
 from uuid import UUID
 
+from django.db.models import F, QuerySet
+
+from accounts.models import AuditEntry
 from templates_app import parameters
-from templates_app.models import ParameterDefinition, PresetParameter
+from templates_app.models import ParameterDefinition, Preset, PresetParameter
 
 
 def definitions_of(version_ids: Iterable[UUID]) -> dict[UUID, list[parameters.ParameterDefinition]]:
@@ -25,6 +28,20 @@ def values_of(preset_ids: Iterable[UUID]) -> dict[UUID, dict[str, str]]:
     for preset_id, name, value in rows.values_list("preset_id", "name", "value"):
         found[preset_id][name] = value
     return found
+
+
+def active_presets(template_id: UUID) -> QuerySet[Preset]:
+    """Return the presets of the template's active version, by name."""
+    presets = Preset.objects.filter(version__template=template_id).filter(
+        version=F("version__template__active_version")
+    )
+    return presets.select_related("version__template").order_by("name")
+
+
+def history_of_preset(preset_id: UUID) -> QuerySet[AuditEntry]:
+    """Return what people and the system did to a preset, newest first, with who it was."""
+    entries = AuditEntry.objects.filter(object_type="preset", object_id=str(preset_id))
+    return entries.select_related("actor").order_by("-at", "-id")
 
 
 def to_definition(row: ParameterDefinition) -> parameters.ParameterDefinition:

@@ -3,8 +3,10 @@
 Parameter values belong to the preset's own page: changing one replaces the whole pool.
 """
 
+from dataclasses import fields
 from typing import Any, ClassVar, Final
 
+from django import forms
 from django.contrib import admin, messages
 from django.core.exceptions import ValidationError
 from django.db import models, transaction
@@ -23,7 +25,7 @@ from accounts.admin.base import (
 from accounts.admin.viewer import actor_of
 from accounts.policy import Action, Resource
 from templates_app import schedules, services
-from templates_app.enums import PrebuildStatus
+from templates_app.admin.saving import SavedByServices
 from templates_app.models import (
     TTL_MAX_SECONDS,
     TTL_MIN_SECONDS,
@@ -48,6 +50,18 @@ class PresetForm(PolicyForm):
         ),
     }
 
+    seen_revision = forms.IntegerField(required=False, widget=forms.HiddenInput)
+    """The state the form was filled in on."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.initial["seen_revision"] = self.instance.revision
+
+    def changes(self) -> dict[str, Any]:
+        """Return the preset's fields that were changed."""
+        names = {each.name for each in fields(services.PresetChanges)} & set(self.changed_data)
+        return {name: self.cleaned_data[name] for name in names}
+
     def clean_scheduling_timezone(self) -> str:
         """Accept a zone that loads."""
         zone = str(self.cleaned_data["scheduling_timezone"])
@@ -67,11 +81,7 @@ class ScheduleFormSet(BaseInlineFormSet):  # type: ignore[type-arg]
     def clean(self) -> None:
         """Put every problem at the rows that have it."""
         super().clean()
-        rows = [
-            form
-            for form in self.forms
-            if not self._should_delete_form(form) and form.cleaned_data.get("cron_expression")  # type: ignore[attr-defined]
-        ]
+        rows = self._kept_forms()
         problems = schedules.validate_schedules(
             zone=self.instance.scheduling_timezone,
             expressions=[form.cleaned_data["cron_expression"] for form in rows],
@@ -81,21 +91,19 @@ class ScheduleFormSet(BaseInlineFormSet):  # type: ignore[type-arg]
                 if index is not None:  # else it is the zone's, told at its own field
                     rows[index].add_error("cron_expression", problem.message)
 
-    def save(self, commit: bool = True) -> Any:
-        """Make room first: rows that swap their expressions would meet halfway."""
-        moved = [
-            form.instance.pk
-            for form in self.initial_forms
-            if "cron_expression" in form.changed_data
+    def wanted_rows(self) -> list[tuple[str, int]]:
+        """Return the rows as they are to be, in the order they stand."""
+        return [
+            (form.cleaned_data["cron_expression"], form.cleaned_data["desired_instances"])
+            for form in self._kept_forms()
         ]
-        if commit and moved:
-            PresetSchedule.objects.filter(preset=self.instance, pk__in=moved).delete()
-        return super().save(commit)  # inserts those again, under their own ids
 
-    def save_new(self, form: Any, commit: bool = True) -> Any:
-        """Keep the rows in the order they stand."""
-        form.instance.position = self.forms.index(form)
-        return super().save_new(form, commit)
+    def _kept_forms(self) -> list[Any]:
+        return [
+            form
+            for form in self.forms
+            if not self._should_delete_form(form) and form.cleaned_data.get("cron_expression")  # type: ignore[attr-defined]
+        ]
 
 
 class PresetScheduleInline(TabularInline):
@@ -161,7 +169,7 @@ class PoolFilter(admin.SimpleListFilter):
 
 
 @admin.register(Preset)
-class PresetAdmin(PolicyAdmin[Preset]):
+class PresetAdmin(SavedByServices, PolicyAdmin[Preset]):
     """Presets and their pools. They come with a version and stay with it."""
 
     resource = Resource.TEMPLATE
@@ -171,7 +179,17 @@ class PresetAdmin(PolicyAdmin[Preset]):
     inlines = (PresetScheduleInline, PresetParameterInline)
     fieldsets = (
         (None, {"fields": ("template", "version", "name", "description", "icon", "is_default")}),
-        ("Pool", {"fields": ("desired_instances", "ttl_seconds", "scheduling_timezone")}),
+        (
+            "Pool",
+            {
+                "fields": (
+                    "desired_instances",
+                    "ttl_seconds",
+                    "scheduling_timezone",
+                    "seen_revision",
+                )
+            },
+        ),
         (
             "State",
             {
@@ -228,21 +246,22 @@ class PresetAdmin(PolicyAdmin[Preset]):
         template = preset.version.template
         return template.is_usable and template.active_version_id == preset.version_id
 
+    def save_model(self, request: HttpRequest, obj: Preset, form: Any, change: bool) -> None:
+        """Write nothing yet: settings and schedules are one edit."""
+
     def save_related(self, request: HttpRequest, form: Any, formsets: Any, change: bool) -> None:
-        """Count the revision up, and let a preset that was edited try again (semantics.md 10)."""
-        super().save_related(request, form, formsets, change)
-        if not (form.has_changed() or any(formset.has_changed() for formset in formsets)):
-            return
-        preset, now = form.instance, timezone.now()
-        Preset.objects.filter(pk=preset.pk).update(
-            revision=models.F("revision") + 1, updated_at=now
-        )
-        services.set_preset_status(
-            preset_id=preset.pk,
-            before=PrebuildStatus.VALIDATION_FAILED,
-            after=PrebuildStatus.HEALTHY,
-            reason="",
-            now=now,
+        """Save as pages and API do, with one check, one revision and one audit entry."""
+        changes = form.changes()
+        for formset in formsets:
+            formset.save(commit=False)  # lists what changed, for the admin's own log
+            if isinstance(formset, ScheduleFormSet) and formset.has_changed():
+                changes["schedules"] = formset.wanted_rows()
+        services.edit_preset(
+            preset_id=form.instance.pk,
+            revision=form.cleaned_data["seen_revision"],
+            changes=services.PresetChanges(**changes),
+            actor=actor_of(request),
+            now=timezone.now(),
         )
 
     @admin.action(description="Retry: forget the failures so far", permissions=["change"])

@@ -1,6 +1,7 @@
 """Templates and their versions. Versions never change; promoting one is an action."""
 
-from typing import ClassVar
+from collections.abc import Iterable
+from typing import Any, ClassVar
 
 from django.contrib import admin, messages
 from django.db import models, transaction
@@ -20,6 +21,8 @@ from accounts.admin.base import (
 from accounts.admin.viewer import actor_of
 from accounts.policy import Action, Resource
 from templates_app import services
+from templates_app.admin.saving import SavedByServices
+from templates_app.errors import TemplatesError
 from templates_app.models import ParameterDefinition, Preset, Template, TemplateVersion
 
 
@@ -35,7 +38,7 @@ class TemplateForm(PolicyForm):
 
 
 @admin.register(Template)
-class TemplateAdmin(PolicyAdmin[Template]):
+class TemplateAdmin(SavedByServices, PolicyAdmin[Template]):
     """Templates: made and deleted elsewhere, with their first version and after their pools."""
 
     resource = Resource.TEMPLATE
@@ -89,6 +92,18 @@ class TemplateAdmin(PolicyAdmin[Template]):
         """Leave deleted templates as they are."""
         gone = obj is not None and obj.deleted_at is not None
         return not gone and super().has_change_permission(request, obj)
+
+    def save_model(self, request: HttpRequest, obj: Template, form: Any, change: bool) -> None:
+        """Save what the form changed, as pages and API do."""
+        services.edit_template(
+            template_id=obj.pk,
+            updated_at=None,
+            changes=services.TemplateChanges(
+                **{name: form.cleaned_data[name] for name in form.changed_data}
+            ),
+            actor=actor_of(request),
+            now=timezone.now(),
+        )
 
     @admin.display(description="deprecated", boolean=True)
     def is_deprecated(self, template: Template) -> bool:
@@ -147,20 +162,37 @@ class TemplateVersionAdmin(ReadOnlyAdmin[TemplateVersion]):
         if len({template.pk for template in templates}) < len(versions):
             self.message_user(request, "Select one version of a template.", messages.ERROR)
             return
-        if any(template.deleted_at for template in templates):
-            self.message_user(request, "A deleted template stays as it is.", messages.ERROR)
+        try:
+            self._promote_each(request, versions)
+        except TemplatesError as error:
+            self.message_user(request, str(error), messages.ERROR)
             return
-        with transaction.atomic():
-            for version in versions:
-                services.promote_version(
-                    template_id=version.template_id,
-                    version_id=version.pk,
-                    now=timezone.now(),
-                    actor=actor_of(request),
-                )
-                self.log_change(request, version, "Promoted.")
         names = ", ".join(f"{version.template} {version.name}" for version in versions)
         self.message_user(request, f"Promoted: {names}.", messages.SUCCESS)
+        for version in versions:
+            self._warn(request, version)
+
+    def _warn(self, request: HttpRequest, version: TemplateVersion) -> None:
+        """Say which presets of a promoted version will fail, and of what."""
+        for one in services.promotion_problems(version.pk):
+            self.message_user(
+                request,
+                f'Nothing can be built from preset "{one.preset_name}" of {version.template} '
+                f"{version.name}. {one}",
+                messages.WARNING,
+            )
+
+    @transaction.atomic
+    def _promote_each(self, request: HttpRequest, versions: Iterable[TemplateVersion]) -> None:
+        """Promote all of them or none."""
+        for version in versions:
+            services.promote_version(
+                template_id=version.template_id,
+                version_id=version.pk,
+                now=timezone.now(),
+                actor=actor_of(request),
+            )
+            self.log_change(request, version, "Promoted.")
 
 
 @admin.register(ParameterDefinition)

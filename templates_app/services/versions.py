@@ -1,18 +1,14 @@
-"""Make templates, versions and presets, and promote versions."""
+"""Make templates, versions and presets."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
 from typing import Any
-from uuid import UUID
 
 from django.db import transaction
 
-from accounts import audit
-from accounts.audit import THE_SYSTEM, Actor
 from accounts.models import Organization, User
 from templates_app import parameters, schedules, selectors
-from templates_app.errors import InvalidPreset, VersionNotOfTemplate
+from templates_app.errors import InvalidPreset
 from templates_app.models import (
     TTL_MAX_SECONDS,
     TTL_MIN_SECONDS,
@@ -41,8 +37,19 @@ class PresetSpec:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ParameterText:
+    """How a parameter is shown to people."""
+
+    display_name: str = ""
+    description: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class VersionSpec:
-    """A version to be made. `definitions` are pure parameter definitions, in order."""
+    """A version to be made. `definitions` are pure parameter definitions, in order.
+
+    `texts` say how parameters are shown, by their names.
+    """
 
     name: str
     message: str = ""
@@ -52,6 +59,7 @@ class VersionSpec:
     tags: Mapping[str, str] = field(default_factory=dict)
     daily_cost: int = 0
     definitions: Sequence[parameters.ParameterDefinition] = ()
+    texts: Mapping[str, ParameterText] = field(default_factory=dict)
     presets: Sequence[PresetSpec] = ()
 
 
@@ -96,7 +104,7 @@ def create_version(
             daily_cost=spec.daily_cost,
         )
         ParameterDefinition.objects.bulk_create(
-            _definition_row(version, position, each)
+            _definition_row(version, position, each, spec.texts.get(each.name, ParameterText()))
             for position, each in enumerate(spec.definitions)
         )
         for preset in spec.presets:
@@ -169,38 +177,18 @@ def _number_problems(spec: PresetSpec) -> list[tuple[str, str]]:
     return problems
 
 
-def promote_version(
-    *, template_id: UUID, version_id: UUID, now: datetime, actor: Actor = THE_SYSTEM
-) -> Template:
-    """Make a version the active one: new workspaces and pools use it from now on.
-
-    Raises VersionNotOfTemplate.
-    """
-    with transaction.atomic():
-        template = Template.objects.select_related("active_version").get(pk=template_id)
-        version = TemplateVersion.objects.filter(pk=version_id, template=template).first()
-        if version is None:
-            raise VersionNotOfTemplate
-        before, template.active_version = template.active_version, version
-        template.save(update_fields=["active_version", "updated_at"])
-        audit.record(
-            actor=actor,
-            action="promote",
-            target=template,
-            now=now,
-            before={"active_version": before.name if before else None},
-            after={"active_version": version.name},
-        )
-    return template
-
-
 def _definition_row(
-    version: TemplateVersion, position: int, definition: parameters.ParameterDefinition
+    version: TemplateVersion,
+    position: int,
+    definition: parameters.ParameterDefinition,
+    text: ParameterText,
 ) -> ParameterDefinition:
     return ParameterDefinition(
         version=version,
         position=position,
         name=definition.name,
+        display_name=text.display_name,
+        description=text.description,
         type=definition.type,
         default=definition.default,
         required=definition.required,
