@@ -63,6 +63,37 @@ class JobErrorCode(models.TextChoices):
     DRIVER_ERROR = "driver_error", "The provisioner met an error"
 
 
+class DaemonStatus(models.TextChoices):
+    """How a daemon is, as a list says it; never stored."""
+
+    IDLE = "idle", "Online"
+    BUSY = "busy", "Busy"
+    OFFLINE = "offline", "Offline"
+
+
+class WorkspaceStatus(models.TextChoices):
+    """How a workspace is, in one word; never stored (see `workspaces.status`)."""
+
+    PENDING = "pending", "Pending"
+    STARTING = "starting", "Starting"
+    RUNNING = "running", "Running"
+    STOPPING = "stopping", "Stopping"
+    STOPPED = "stopped", "Stopped"
+    FAILED = "failed", "Failed"
+    CANCELING = "canceling", "Canceling"
+    CANCELED = "canceled", "Canceled"
+    DELETING = "deleting", "Deleting"
+    DELETED = "deleted", "Deleted"
+
+
+class AgentStatus(models.TextChoices):
+    """Whether an agent is there; never stored."""
+
+    CONNECTING = "connecting", "Connecting"
+    CONNECTED = "connected", "Connected"
+    DISCONNECTED = "disconnected", "Disconnected"
+
+
 class LifecycleState(models.TextChoices):
     """Where an agent is between its first start and its end."""
 

@@ -11,7 +11,14 @@ from uuid import UUID
 from django.db import connection
 
 from accounts.models import Membership
-from workspaces.models import Agent, ProvisionerJob, Workspace
+from workspaces.models import (
+    Agent,
+    ProvisionerDaemon,
+    ProvisionerJob,
+    Workspace,
+    WorkspaceBuild,
+)
+from workspaces.models.workspace import IS_LIVE, IS_PREBUILD
 
 ACQUIRE_JOB: Final = """
 UPDATE workspaces_provisionerjob AS job
@@ -65,6 +72,15 @@ def lock_workspace(workspace_id: UUID) -> Workspace:
     return Workspace.objects.select_for_update(of=("self",)).get(pk=workspace_id)
 
 
+def lock_free_workspace(workspace_id: UUID) -> Workspace | None:
+    """Lock a person's live workspace; None when somebody holds it, it is gone, or a prebuild.
+
+    Never waits: what somebody else is at is theirs, and looked at again by the next tick.
+    """
+    rows = Workspace.objects.select_for_update(of=("self",), skip_locked=True)
+    return rows.filter(IS_LIVE, ~IS_PREBUILD, pk=workspace_id).first()
+
+
 def lock_leased_job(*, job_id: UUID, lease: UUID) -> ProvisionerJob | None:
     """Lock a job its daemon still holds; None when the lease moved on or the job has ended."""
     return (
@@ -72,6 +88,15 @@ def lock_leased_job(*, job_id: UUID, lease: UUID) -> ProvisionerJob | None:
         .filter(pk=job_id, lease=lease, completed_at__isnull=True)
         .first()
     )
+
+
+def lock_leased_build(*, job_id: UUID, lease: UUID) -> WorkspaceBuild | None:
+    """Return the build of a job this lease was given, its workspace locked; None for any other.
+
+    The job is not locked yet, and may have ended: whoever changes it asks for the lease again.
+    """
+    rows = WorkspaceBuild.objects.select_related("workspace").select_for_update(of=("workspace",))
+    return rows.filter(job_id=job_id, job__lease=lease).first()
 
 
 def lock_job(job_id: UUID) -> ProvisionerJob:
@@ -85,6 +110,15 @@ def lock_membership(*, owner_id: UUID, organization_id: UUID) -> None:
         user_id=owner_id, organization_id=organization_id
     )
     rows.first()
+
+
+def lock_daemon(daemon_id: UUID) -> None:
+    """Lock one daemon's row against another acquire of the same daemon.
+
+    `no_key` lets jobs that refer to the daemon be changed meanwhile.
+    """
+    daemons = ProvisionerDaemon.objects.select_for_update(of=("self",), no_key=True)
+    daemons.filter(pk=daemon_id).first()
 
 
 def lock_agent(agent_id: UUID) -> Agent:

@@ -3,6 +3,7 @@
 from uuid import uuid4
 
 from django.conf import settings
+from django.contrib.postgres.indexes import BrinIndex
 from django.db import models
 from django.utils import timezone
 
@@ -67,6 +68,8 @@ class WorkspaceBuild(models.Model):
             ),
         )
         indexes = (
+            # What happened since the last time it was counted; written in the order of time.
+            BrinIndex(fields=("created_at",), name="build_created"),
             # Attempts: the newest first start builds of a preset (semantics.md 8).
             models.Index(
                 fields=("preset", "-created_at"),
@@ -79,6 +82,23 @@ class WorkspaceBuild(models.Model):
                 fields=("workspace",),
                 condition=models.Q(action_reason="never_ready"),
                 name="build_never_ready",
+            ),
+            models.Index(
+                fields=("created_at",),
+                condition=models.Q(action_reason="never_ready"),
+                name="build_never_ready_recently",
+            ),
+            # Only a latest build has one: the next build takes it away (builds.append_build).
+            models.Index(
+                fields=("deadline",),
+                condition=models.Q(deadline__isnull=False),
+                name="build_deadlines",
+            ),
+            # Claims that were of no use: resources had to be made anew (semantics.md 17).
+            models.Index(
+                fields=("created_at",),
+                condition=models.Q(stage=Stage.PREBUILD_CLAIM) & ~models.Q(replacements=[]),
+                name="build_replaced_resources",
             ),
         )
 

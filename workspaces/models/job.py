@@ -3,6 +3,7 @@
 from uuid import uuid4
 
 from django.conf import settings
+from django.contrib.postgres.indexes import BrinIndex
 from django.db import models
 from django.db.models.functions import Lower
 from django.utils import timezone
@@ -159,6 +160,7 @@ class ProvisionerJob(models.Model):
             ),
         )
         indexes = (
+            BrinIndex(fields=("completed_at",), name="job_completed"),
             models.Index(
                 fields=("priority", "created_at", "id"), condition=IS_PENDING, name="job_pending"
             ),
@@ -166,6 +168,12 @@ class ProvisionerJob(models.Model):
                 fields=("heartbeat_at",),
                 condition=IS_UNFINISHED & models.Q(started_at__isnull=False),
                 name="job_running",
+            ),
+            # Recent failures: what a backoff begins with.
+            models.Index(
+                fields=("completed_at",),
+                condition=models.Q(status=JobStatus.FAILED),
+                name="job_failed",
             ),
         )
 

@@ -14,6 +14,7 @@ from workspaces.enums import AutomaticUpdates
 
 IS_PREBUILD = models.Q(owner_id=PREBUILDS_USER_ID)
 IS_LIVE = models.Q(deleted_at__isnull=True)
+IS_AWAKE = models.Q(dormant_at__isnull=True)
 
 
 class Workspace(models.Model):
@@ -62,6 +63,14 @@ class Workspace(models.Model):
                     deleting_at__isnull=True,
                 ),
             ),
+            models.CheckConstraint(
+                name="workspace_start_planned_by_schedule",
+                condition=models.Q(next_start_at__isnull=True) | ~models.Q(autostart_schedule=""),
+            ),
+            models.CheckConstraint(
+                name="workspace_undated_while_awake",
+                condition=~IS_AWAKE | models.Q(deleting_at__isnull=True),
+            ),
         )
         indexes = (
             # The snapshot reads all of these; the claim takes the oldest of one template.
@@ -69,6 +78,31 @@ class Workspace(models.Model):
                 fields=("template", "created_at", "id"),
                 condition=IS_PREBUILD & IS_LIVE,
                 name="workspace_live_prebuilds",
+            ),
+            # The list, newest first: a page of it reads a page, however it is searched.
+            models.Index(
+                fields=("-created_at", "id"), condition=IS_LIVE, name="workspace_live_newest"
+            ),
+            # What the lifecycle task looks for each minute: one index per rule (semantics.md 16).
+            models.Index(
+                fields=("next_start_at",),
+                condition=IS_LIVE & models.Q(next_start_at__isnull=False),
+                name="workspace_next_starts",
+            ),
+            models.Index(
+                fields=("deleting_at",),
+                condition=IS_LIVE & models.Q(deleting_at__isnull=False),
+                name="workspace_deletions",
+            ),
+            models.Index(
+                fields=("template",),
+                condition=IS_LIVE & ~IS_AWAKE & models.Q(deleting_at__isnull=True),
+                name="workspace_dormant_undated",
+            ),
+            models.Index(
+                fields=("template", "last_used_at"),
+                condition=IS_LIVE & IS_AWAKE & ~IS_PREBUILD,
+                name="workspace_last_uses",
             ),
         )
 

@@ -19,12 +19,19 @@ from workspaces.errors import LeaseLost
 from workspaces.protocol import AcquiredJob, BuildCanceled, BuildFailed, BuildResult, Driver
 from workspaces.provisioner.job_run import JobRun, StopCause
 from workspaces.provisioner.keeper import Keeper, Rhythm
-from workspaces.provisioner.transport import DaemonProfile, Transport, TransportUnavailable
+from workspaces.provisioner.transport import (
+    DaemonProfile,
+    KeyRefused,
+    Transport,
+    TransportUnavailable,
+)
 
 logger = logging.getLogger(__name__)
 
 GIVE_BACK_SECONDS = 8.0
 """How long drivers may take to end their work after they were told to."""
+RETRY_SECONDS = (1.0, 3.0)
+"""Between two tries to take a job from a queue that is away."""
 DRIVER_ERROR = "driver_error"
 
 
@@ -69,14 +76,17 @@ class Daemon:
         # A SimpleQueue, as it may be rung from a signal handler; an Event may not.
         self._bell: queue.SimpleQueue[None] = queue.SimpleQueue()
         self._stops = 0
+        self._refusal: KeyRefused | None = None
         self._finished = threading.Event()
 
     def stop(self) -> None:
         """Finish or give back, then end; a second time: give back at once. For signal handlers."""
         self._stops += 1
+        self._transport.interrupt()
         self._bell.put(None)
 
     def run(self) -> None:
+        """Serve until stopped. Raises KeyRefused when the queue lets the daemon in no more."""
         if not self._register():
             return
         keeper = Keeper(self._transport, lambda: list(self._runs.values()), self._options.rhythm)
@@ -90,12 +100,16 @@ class Daemon:
             keeper.finish()
             keeper.join(timeout=2.0)
         self._say_goodbye()
+        if self._refusal:
+            raise self._refusal
 
     def _register(self) -> bool:
         """Introduce the daemon; false when it was stopped before that succeeded."""
         while not self._stops:
             try:
                 self._transport.register(self._profile)
+            except KeyRefused:
+                raise
             except TransportUnavailable as problem:
                 logger.warning("cannot reach the queue", extra={"reason": str(problem)})
                 self._wait(1.0)
@@ -106,19 +120,32 @@ class Daemon:
 
     def _serve(self) -> None:
         while not self._stops:
-            job = self._acquire() if len(self._runs) < self._profile.concurrency else None
+            until = time.monotonic() + random.uniform(*self._options.poll)
+            try:
+                job = self._acquire(until) if self._has_room() else None
+            except TransportUnavailable as problem:
+                logger.warning("cannot reach the queue", extra={"reason": str(problem)})
+                job, until = None, min(until, time.monotonic() + random.uniform(*RETRY_SECONDS))
             if job:
                 self._take_up(job)
             elif self._options.once and not self._runs:
                 return
             else:
-                self._wait(random.uniform(*self._options.poll))
+                self._wait(until - time.monotonic())
 
-    def _acquire(self) -> AcquiredJob | None:
+    def _has_room(self) -> bool:
+        return len(self._runs) < self._profile.concurrency
+
+    def _acquire(self, until: float) -> AcquiredJob | None:
+        """Take a job, waiting for one where the queue can. Raises TransportUnavailable."""
+        left = 0.0 if self._options.once else max(until - time.monotonic(), 0.0)
         try:
-            return self._transport.acquire()
-        except TransportUnavailable as problem:
-            logger.warning("cannot reach the queue", extra={"reason": str(problem)})
+            return self._transport.acquire(wait=left)
+        except KeyRefused as refusal:
+            self._refusal = refusal
+            self.stop()
+        except TransportUnavailable:
+            raise
         except Exception:
             logger.exception("acquiring a job failed")
         return None

@@ -1,7 +1,7 @@
 """How a daemon reaches the queue: the words, and the twin that sits beside the database.
 
-Two things can go wrong that a daemon must tell apart: LeaseLost, which ends the work on one job,
-and TransportUnavailable, which passes.
+Things go wrong that a daemon must tell apart: LeaseLost ends the work on one job,
+TransportUnavailable passes, and KeyRefused does not pass by waiting.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -13,13 +13,17 @@ from uuid import UUID
 from django.db import InterfaceError, OperationalError, connections
 
 from workspaces.protocol import AcquiredJob, BuildResult, LogLine, ResourceReport
-from workspaces.services import jobs
+from workspaces.services import daemons, jobs
 
 Answer = TypeVar("Answer")
 
 
 class TransportUnavailable(Exception):
     """The queue cannot be reached at the moment. Try again later."""
+
+
+class KeyRefused(TransportUnavailable):
+    """The queue lets this daemon in no more: its key is unknown or was revoked."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,8 +57,15 @@ class Transport(Protocol):
     def reap(self) -> int:
         """Fail the jobs of lost daemons; return how many there were."""
 
-    def acquire(self) -> AcquiredJob | None:
-        """Take the next job, or nothing when there is none."""
+    def acquire(self, *, wait: float) -> AcquiredJob | None:
+        """Take the next job, or nothing when there is none.
+
+        A queue that is far away waits for one, for at most that many seconds. One that is near
+        answers at once, and its bell rings when it is worth asking again.
+        """
+
+    def interrupt(self) -> None:
+        """Let an acquire that waits come back, now and ever after. For signal handlers."""
 
     def heartbeat(self, job: AcquiredJob) -> bool:
         """Keep a job; true when somebody asked to cancel it."""
@@ -88,7 +99,7 @@ class ServiceTransport:
 
     def register(self, profile: DaemonProfile) -> None:
         daemon = self._call(
-            jobs.register_daemon,
+            daemons.register_daemon,
             name=profile.name,
             hostname=profile.hostname,
             version=profile.version,
@@ -99,16 +110,25 @@ class ServiceTransport:
         self._daemon_id = daemon.pk
 
     def touch(self) -> None:
-        self._call(jobs.touch_daemon, daemon_id=self._daemon_id)
+        self._call(daemons.touch_daemon, daemon_id=self._daemon_id)
 
     def goodbye(self) -> None:
-        self._call(jobs.retire_daemon, daemon_id=self._daemon_id)
+        self._call(daemons.retire_daemon, daemon_id=self._daemon_id)
 
     def reap(self) -> int:
         return len(self._call(jobs.reap_lost_jobs))
 
-    def acquire(self) -> AcquiredJob | None:
-        return self._call(jobs.acquire_job, daemon_id=self._daemon_id, access_url=self._access_url)
+    def acquire(self, *, wait: float) -> AcquiredJob | None:
+        """Take a job. One thread asks all the time: no job has to wait for its connection."""
+        try:
+            return self._ask(
+                jobs.acquire_job, daemon_id=self._daemon_id, access_url=self._access_url
+            )
+        finally:
+            _keep_connections()
+
+    def interrupt(self) -> None:
+        """Nothing to do: acquiring never waits here."""
 
     def heartbeat(self, job: AcquiredJob) -> bool:
         return self._about(job, jobs.heartbeat_job)
@@ -136,11 +156,15 @@ class ServiceTransport:
 
     def _call(self, call: Callable[..., Answer], **words: Any) -> Answer:
         try:
+            return self._ask(call, **words)
+        finally:
+            _give_connections_back()
+
+    def _ask(self, call: Callable[..., Answer], **words: Any) -> Answer:
+        try:
             return call(**words, now=self._clock())
         except (OperationalError, InterfaceError) as error:
             raise TransportUnavailable(" ".join(str(error).split())) from error
-        finally:
-            _give_connections_back()
 
 
 def _give_connections_back() -> None:
@@ -148,3 +172,10 @@ def _give_connections_back() -> None:
     for connection in connections.all(initialized_only=True):
         if not connection.in_atomic_block:
             connection.close()
+
+
+def _keep_connections() -> None:
+    """Leave connections open but for broken and old ones; the next use looks if they live."""
+    for connection in connections.all(initialized_only=True):
+        if not connection.in_atomic_block:
+            connection.close_if_unusable_or_obsolete()

@@ -15,7 +15,7 @@ from templates_app import parameters, selectors
 from templates_app.models import TemplateVersion
 from workspaces import locks
 from workspaces.enums import BuildReason, Stage, Transition
-from workspaces.errors import BuildInProgress, WorkspaceDeleted
+from workspaces.errors import BuildInProgress, WorkspaceDeleted, WorkspaceDormant
 from workspaces.models import BuildParameter, ProvisionerJob, Workspace, WorkspaceBuild
 from workspaces.models.job import JobPriority
 from workspaces.services import quota
@@ -84,10 +84,13 @@ def create_build(
     A start takes `given` over the values of the build before and checks them against the
     version's definitions; a stop or delete repeats the values it has, unchecked.
 
-    Raises WorkspaceDeleted, BuildInProgress, QuotaExceeded and parameters.InvalidParameters.
+    Raises WorkspaceDeleted, BuildInProgress, WorkspaceDormant (a start), QuotaExceeded and
+    parameters.InvalidParameters.
     """
     with transaction.atomic():
         workspace = lock_for_build(workspace_id)
+        if transition == Transition.START and workspace.dormant_at is not None:
+            raise WorkspaceDormant
         previous = workspace.latest_build
         assert previous is not None
         version = template_version or previous.template_version
@@ -124,10 +127,20 @@ def _check_quota(workspace: Workspace, version: TemplateVersion) -> None:
 
 
 def append_build(request: BuildRequest, *, now: datetime) -> WorkspaceBuild:
-    """Insert one build and make it the latest of its (locked) workspace."""
+    """Insert one build and make it the latest of its (locked) workspace.
+
+    The deadline of the build before is over with it, so that only awaited ones are in the index.
+    A build somebody asks for is a use of the workspace; one that comes by itself is not.
+    """
+    workspace, previous = request.workspace, request.workspace.latest_build
     (build,) = insert_builds([request], now=now)
-    Workspace.objects.filter(pk=request.workspace.pk).update(latest_build=build, updated_at=now)
-    request.workspace.latest_build = build
+    if previous is not None and previous.deadline is not None:
+        WorkspaceBuild.objects.filter(pk=previous.pk).update(deadline=None)
+    used = request.reason == BuildReason.INITIATOR and not workspace.is_prebuild
+    Workspace.objects.filter(pk=workspace.pk).update(
+        latest_build=build, updated_at=now, **({"last_used_at": now} if used else {})
+    )
+    workspace.latest_build = build
     return build
 
 

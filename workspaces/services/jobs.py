@@ -14,7 +14,7 @@ from uuid import UUID, uuid4
 from django.db import transaction
 
 from accounts.system import PREBUILDS_USER_ID
-from workspaces import locks
+from workspaces import lifecycle, locks
 from workspaces.enums import JobErrorCode, JobStatus, Transition
 from workspaces.errors import LeaseLost
 from workspaces.models import (
@@ -35,58 +35,45 @@ from workspaces.protocol import (
     storable,
 )
 from workspaces.services import agents
+from workspaces.services import workspaces as workspace_services
 
 LOST_AFTER: Final = timedelta(seconds=30)
 ERROR_LIMIT: Final = 8_000
 
 
-def register_daemon(
-    *,
-    name: str,
-    hostname: str,
-    version: str,
-    provisioner_types: Sequence[str],
-    tags: Mapping[str, str],
-    concurrency: int,
-    now: datetime,
-) -> ProvisionerDaemon:
-    """Introduce a daemon that is about to ask for jobs."""
-    return ProvisionerDaemon.objects.create(
-        name=name,
-        hostname=hostname,
-        version=version,
-        provisioner_types=list(provisioner_types),
-        tags=dict(tags),
-        concurrency=concurrency,
-        started_at=now,
-        last_seen_at=now,
-    )
+def acquire_job(
+    *, daemon_id: UUID, access_url: str, now: datetime, lease: UUID | None = None
+) -> AcquiredJob | None:
+    """Give a daemon the next job it can do, with everything it needs; None when there is none.
 
-
-def touch_daemon(*, daemon_id: UUID, now: datetime) -> None:
-    """Note that a daemon is alive."""
-    ProvisionerDaemon.objects.filter(pk=daemon_id).update(last_seen_at=now, stopped_at=None)
-
-
-def retire_daemon(*, daemon_id: UUID, now: datetime) -> None:
-    """Note that a daemon has said goodbye."""
-    ProvisionerDaemon.objects.filter(pk=daemon_id).update(last_seen_at=now, stopped_at=now)
-
-
-def acquire_job(*, daemon_id: UUID, access_url: str, now: datetime) -> AcquiredJob | None:
-    """Give a daemon the next job it can do, with everything it needs; None when there is none."""
+    A daemon whose answers may get lost on the way names the lease it wants. Asking again with
+    the same lease returns the job that was leased the first time, never a second one.
+    """
     daemon = ProvisionerDaemon.objects.get(pk=daemon_id)
-    lease = uuid4()
+    wanted = lease or uuid4()
     with transaction.atomic():
-        job_id = locks.lease_next_job(
+        job_id = _leased_before(daemon_id, lease, now) if lease else None
+        job_id = job_id or locks.lease_next_job(
             daemon_id=daemon.pk,
             organization_id=daemon.organization_id,
             types=daemon.provisioner_types,
             tags=json.dumps(daemon.tags),
-            lease=lease,
+            lease=wanted,
             now=now,
         )
-        return _describe(job_id, lease, access_url) if job_id else None
+        return _describe(job_id, wanted, access_url) if job_id else None
+
+
+def _leased_before(daemon_id: UUID, lease: UUID, now: datetime) -> UUID | None:
+    """Return the job a daemon holds by this lease; its acquires go one after the other."""
+    locks.lock_daemon(daemon_id)
+    held = ProvisionerJob.objects.filter(
+        daemon=daemon_id, lease=lease, started_at__isnull=False, completed_at__isnull=True
+    )
+    job_id = held.values_list("pk", flat=True).first()
+    if job_id:
+        _leased(job_id, lease, heartbeat_at=now)
+    return job_id
 
 
 def heartbeat_job(*, job_id: UUID, lease: UUID, now: datetime) -> bool:
@@ -126,7 +113,10 @@ def report_resources(
 def complete_job(*, job_id: UUID, lease: UUID, result: BuildResult, now: datetime) -> None:
     """End a job well: its build succeeded and left `result` behind. Raises LeaseLost."""
     with transaction.atomic():
-        job, build = _locked_with_workspace(job_id, lease)
+        build = locks.lock_leased_build(job_id=job_id, lease=lease)
+        if build is None:
+            raise LeaseLost
+        _leased(job_id, lease, completed_at=now, heartbeat_at=now)
         agents.record_resources(build, result.resources, now=now)
         WorkspaceBuild.objects.filter(pk=build.pk).update(
             provisioner_state=dict(result.provisioner_state),
@@ -134,8 +124,7 @@ def complete_job(*, job_id: UUID, lease: UUID, result: BuildResult, now: datetim
             deadline=_deadline(build, now),
         )
         if build.transition == Transition.DELETE:
-            Workspace.objects.filter(pk=job.workspace_id).update(deleted_at=now, updated_at=now)
-        _leased(job_id, lease, completed_at=now, heartbeat_at=now)
+            Workspace.objects.filter(pk=build.workspace_id).update(deleted_at=now, updated_at=now)
 
 
 def fail_job(*, job_id: UUID, lease: UUID, error: str, code: str, now: datetime) -> None:
@@ -158,14 +147,26 @@ def finish_canceled_job(*, job_id: UUID, lease: UUID, now: datetime) -> None:
 
 
 def release_job(*, job_id: UUID, lease: UUID, now: datetime) -> None:
-    """Give a job back to the queue, or end it when it was canceled. Raises LeaseLost."""
+    """Give a job back to the queue, or end it when it was canceled. Raises LeaseLost.
+
+    Its last sign of life stays: a daemon has been at it, and may have left something behind.
+    """
     with transaction.atomic():
         job = _locked(job_id, lease)
         if job.canceled_at is not None:
             _leased(job_id, lease, completed_at=now)
         else:
-            back = {"started_at": None, "heartbeat_at": None, "daemon": None, "lease": None}
+            back = {"started_at": None, "daemon": None, "lease": None}
             _change_leased(job_id, lease, back)
+
+
+def release_unanswered(*, daemon_id: UUID, lease: UUID, now: datetime) -> None:
+    """Give back the job a daemon got by this lease and never heard of, if there is one."""
+    held = ProvisionerJob.objects.filter(
+        daemon=daemon_id, lease=lease, started_at__isnull=False, completed_at__isnull=True
+    )
+    for job_id in held.values_list("pk", flat=True):
+        release_job(job_id=job_id, lease=lease, now=now)
 
 
 def cancel_job(*, job_id: UUID, now: datetime) -> JobStatus:
@@ -183,11 +184,16 @@ def cancel_job(*, job_id: UUID, now: datetime) -> JobStatus:
     return JobStatus(job.status)
 
 
-def reap_lost_jobs(*, now: datetime) -> list[UUID]:
-    """Fail the jobs whose daemon has been silent for LOST_AFTER; return their ids."""
+def reap_lost_jobs(*, now: datetime, organization_id: UUID | None = None) -> list[UUID]:
+    """Fail the jobs whose daemon has been silent for LOST_AFTER; return their ids.
+
+    With an organization only its jobs: a daemon with a key looks after those.
+    """
     lost = ProvisionerJob.objects.filter(
         completed_at__isnull=True, started_at__isnull=False, heartbeat_at__lt=now - LOST_AFTER
     )
+    if organization_id is not None:
+        lost = lost.filter(organization=organization_id)
     job_ids = list(lost.values_list("pk", flat=True))
     return [job_id for job_id in job_ids if _reap(job_id, now)]
 
@@ -198,7 +204,10 @@ def _reap(job_id: UUID, now: datetime) -> bool:
     One that somebody had asked to cancel ends as canceled, any other as failed.
     """
     lost = ProvisionerJob.objects.filter(
-        pk=job_id, completed_at__isnull=True, heartbeat_at__lt=now - LOST_AFTER
+        pk=job_id,
+        completed_at__isnull=True,
+        started_at__isnull=False,
+        heartbeat_at__lt=now - LOST_AFTER,
     )
     failed = lost.filter(canceled_at__isnull=True).update(
         completed_at=now,
@@ -226,25 +235,13 @@ def _locked(job_id: UUID, lease: UUID) -> ProvisionerJob:
     return job
 
 
-def _locked_with_workspace(job_id: UUID, lease: UUID) -> tuple[ProvisionerJob, WorkspaceBuild]:
-    """Lock workspace and job, in that order, and return the job with its build."""
-    build = (
-        WorkspaceBuild.objects.filter(job_id=job_id, job__lease=lease)
-        .select_related("workspace")
-        .first()
-    )
-    if build is None:
-        raise LeaseLost
-    build.workspace = locks.lock_workspace(build.workspace_id)
-    return _locked(job_id, lease), build
-
-
 def _deadline(build: WorkspaceBuild, now: datetime) -> datetime | None:
     """Return when a person's started workspace stops by itself; prebuilds never do."""
     workspace = build.workspace
     if build.transition != Transition.START or workspace.owner_id == PREBUILDS_USER_ID:
         return None
-    return now + timedelta(seconds=workspace.ttl_seconds) if workspace.ttl_seconds else None
+    policy = workspace_services.policy_of(workspace.template)
+    return lifecycle.calculate_deadline(policy, ttl_seconds=workspace.ttl_seconds, started_at=now)
 
 
 def _describe(job_id: UUID, lease: UUID, access_url: str) -> AcquiredJob:
@@ -275,6 +272,8 @@ def _describe(job_id: UUID, lease: UUID, access_url: str) -> AcquiredJob:
 
 
 def _previous_state(build: WorkspaceBuild) -> dict[str, Any]:
+    if build.build_number == 1:
+        return {}
     states = WorkspaceBuild.objects.filter(
         workspace=build.workspace_id, build_number__lt=build.build_number
     ).order_by("-build_number")

@@ -3,6 +3,7 @@
 Cost 0 never counts (semantics.md 13). Prebuilds are not checked here: theirs are held back.
 """
 
+from dataclasses import dataclass
 from uuid import UUID
 
 from django.db.models import Sum
@@ -11,6 +12,14 @@ from accounts.models import Group
 from workspaces import locks
 from workspaces.errors import QuotaExceeded
 from workspaces.models import Workspace
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Quota:
+    """Daily cost: what live workspaces use, and what all groups together allow."""
+
+    consumed: int
+    budget: int
 
 
 def check_quota(
@@ -28,6 +37,14 @@ def check_quota(
     used = _used(owner_id, organization_id, instead_of)
     if used + cost > allowance:
         raise QuotaExceeded(cost=cost, used=used, allowance=allowance)
+
+
+def quota_of(*, owner_id: UUID, organization_id: UUID) -> Quota:
+    """Return what a person has spent of their allowance in an organization; two statements."""
+    return Quota(
+        consumed=_used(owner_id, organization_id, None),
+        budget=_allowance(owner_id, organization_id),
+    )
 
 
 def _allowance(owner_id: UUID, organization_id: UUID) -> int:
