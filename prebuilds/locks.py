@@ -1,4 +1,4 @@
-"""Every statement of this package that takes a lock. Rows: preset, then workspace.
+"""Every statement of this package that takes a lock; presets are locked by templates_app.
 
 The reconcile lock is an advisory lock of a transaction on the alias `snapshot`; the row locks
 are taken on `default`, in the transaction of the effect they guard.
@@ -11,18 +11,20 @@ from typing import Final
 from uuid import UUID
 
 from django.db import connection, connections, transaction
-from django.db.models import QuerySet
 
 from accounts.system import PREBUILDS_USER_ID
 from prebuilds.models import PrebuildsSettings
-from templates_app.models import Preset
 from workspaces.models import Workspace
 
 SNAPSHOT_ALIAS: Final = "snapshot"
 RECONCILE_LOCK_KEY: Final = 0x70726562_75696C64  # "prebuild"
+HISTORY_LOCK_KEY: Final = 0x68697374_6F727931  # "history1"
+METRICS_LOCK_KEY: Final = 0x6D657472_69637331  # "metrics1"
 
 LOCK_CLAIMABLE_PREBUILD: Final = """
-SELECT workspace.id
+SELECT workspace.*,
+       (SELECT build_number FROM workspaces_workspacebuild WHERE id = workspace.latest_build_id)
+       AS build_number
   FROM workspaces_workspace AS workspace
  WHERE workspace.template_id = %(template)s
    AND workspace.owner_id = %(prebuilds)s
@@ -77,11 +79,31 @@ def try_reconcile_lock() -> Iterator[bool]:
         yield bool(row and row[0])
 
 
-def lock_claimable_prebuild(*, template_id: UUID, preset_id: UUID, now: datetime) -> UUID | None:
-    """Lock the oldest prebuild of a preset that may be claimed now, and return its id.
+def try_history_lock() -> bool:
+    """Take the lock of the roll-up until the transaction ends; False when another has it."""
+    return _try_until_commit(HISTORY_LOCK_KEY)
 
-    Prebuilds that another claim or a deletion is just taking are skipped, never waited for, so
-    two claims never get the same one (semantics.md 14). None when nothing is eligible.
+
+def try_metrics_lock() -> bool:
+    """Take the lock of the metrics' totals likewise."""
+    return _try_until_commit(METRICS_LOCK_KEY)
+
+
+def _try_until_commit(key: int) -> bool:
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_try_advisory_xact_lock(%s)", [key])
+        row = cursor.fetchone()
+    return bool(row and row[0])
+
+
+def lock_claimable_prebuild(
+    *, template_id: UUID, preset_id: UUID, now: datetime
+) -> tuple[Workspace, int] | None:
+    """Lock the oldest prebuild of a preset that may be claimed now.
+
+    Returns it with the number of its latest build. Prebuilds that another claim or a deletion is
+    just taking are skipped, never waited for, so two claims never get the same one (semantics.md
+    14). None when nothing is eligible.
     """
     parameters: dict[str, UUID | datetime] = {
         "prebuilds": PREBUILDS_USER_ID,
@@ -89,19 +111,9 @@ def lock_claimable_prebuild(*, template_id: UUID, preset_id: UUID, now: datetime
         "preset": preset_id,
         "now": now,
     }
-    with connection.cursor() as cursor:
-        cursor.execute(LOCK_CLAIMABLE_PREBUILD, parameters)
-        row = cursor.fetchone()
-    return row[0] if row else None
-
-
-def lock_preset(preset_id: UUID) -> Preset:
-    """Lock a preset against another reconciler; Preset.DoesNotExist when missing.
-
-    `no_key` lets workspaces that refer to the preset be claimed meanwhile.
-    """
-    presets: QuerySet[Preset] = Preset.objects.select_for_update(of=("self",), no_key=True)
-    return presets.select_related("version__template").get(pk=preset_id)
+    for workspace in Workspace.objects.raw(LOCK_CLAIMABLE_PREBUILD, parameters):
+        return workspace, workspace.build_number  # type: ignore[attr-defined]  # a column
+    return None
 
 
 def lock_settings() -> PrebuildsSettings | None:
@@ -115,12 +127,11 @@ def lock_deletable(workspace_ids: Collection[UUID]) -> list[Workspace]:
     In the order of their ids, each with its latest build, version and job. A row that somebody
     else holds is skipped: it is being claimed or changed, and the next cycle looks again.
     """
-    return list(
-        Workspace.objects.select_for_update(of=("self",), skip_locked=True)
-        .select_related("latest_build__template_version", "latest_build__job")
-        .filter(pk__in=workspace_ids, deleted_at__isnull=True)
-        .order_by("pk")
-    )
+    rows = Workspace.objects.filter(pk__in=workspace_ids, deleted_at__isnull=True)
+    locked = rows.select_for_update(skip_locked=True).order_by("pk").values_list("pk", flat=True)
+    # Read after locking: a row that had just got another build would come with the old join.
+    read = Workspace.objects.select_related("latest_build__template_version", "latest_build__job")
+    return list(read.filter(pk__in=list(locked)).order_by("pk"))
 
 
 def lock_cancellable(workspace_id: UUID) -> Workspace | None:

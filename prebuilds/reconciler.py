@@ -1,5 +1,6 @@
 """THE CYCLE: lock, paused?, membership, observe, decide, admit, act, record (semantics.md 11).
 
+Before it records, it brings the notices in line with what it decided.
 One cycle runs at a time, whoever starts it; it never waits for builds. It knows nothing of
 claims: the two meet at the row lock.
 """
@@ -10,21 +11,21 @@ import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, nullcontext, suppress
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
-from typing import Any, Final
+from typing import Final
 from uuid import UUID
 
 from django.conf import settings
 from django.db import Error, connection, transaction
 
 from accounts import services as account_services
-from prebuilds import execution, locks, observation
-from prebuilds.core.actions import Decision, HoldCreation
+from prebuilds import execution, locks, notices, observation
+from prebuilds.core.actions import Decision, HoldCreation, SetStatus
 from prebuilds.core.decisions import decide
+from prebuilds.core.facts import state_as_json
 from prebuilds.core.policy import Policy
-from prebuilds.core.snapshot import PresetSnapshot
-from prebuilds.core.state import State
+from prebuilds.core.snapshot import PresetSnapshot, Snapshot, Status
 from prebuilds.models import ReconcileDecision, ReconcileRun, Trigger
 
 logger = logging.getLogger(__name__)
@@ -60,6 +61,8 @@ class Cycle:
     executed: tuple[Executed, ...] = ()
     barred: Mapping[UUID, str] = field(default_factory=dict)
     """Organizations that were skipped, each with the error that did it."""
+    run_id: int | None = None
+    """The record of it."""
 
     @property
     def failed(self) -> list[Executed]:
@@ -96,8 +99,7 @@ def run_cycle(
     except Exception as error:
         _record_failure(error, trigger, started_at)
         raise
-    _record(cycle, trigger, started_at, clock())
-    return cycle
+    return replace(cycle, run_id=_record(cycle, trigger, started_at, clock()))
 
 
 def plan_cycle(
@@ -121,14 +123,42 @@ def _cycle(policy: Policy, now: datetime, selected: Selection) -> Cycle:
     decisions = tuple(
         one for one in decided if selected(one.preset) and one.preset.organization_id not in barred
     )
-    work = [one for one in decisions if one.actions]
-    return Cycle(
+    cycle = Cycle(
         lock_acquired=True,
         presets_total=len(snapshot.presets),
         decisions=decisions,
-        executed=tuple(_execute_all(work, now)),
+        executed=tuple(_execute_all([one for one in decisions if one.actions], now)),
         barred=barred,
     )
+    not_looked_at = {one.preset.id for one in decided} - {one.preset.id for one in decisions}
+    _tell(cycle, snapshot, policy, {*not_looked_at, *barred}, now)
+    return cycle
+
+
+def _tell(
+    cycle: Cycle, snapshot: Snapshot, policy: Policy, left_alone: set[UUID], now: datetime
+) -> None:
+    """Bring the notices in line with the decisions; an error here costs nothing but them."""
+    invalid = {one.decision.preset.id: one.outcome.invalid for one in cycle.executed}
+    try:
+        notices.sync_notices(
+            decisions=[_as_left(one, invalid.get(one.preset.id, "")) for one in cycle.decisions],
+            snapshot=snapshot,
+            policy=policy,
+            left_alone=left_alone,
+            now=now,
+        )
+    except Exception:
+        logger.exception("sync notices failed")
+
+
+def _as_left(decision: Decision, invalid: str) -> Decision:
+    """Return the decision with the status its preset was left with."""
+    if not invalid:
+        return decision
+    preset = replace(decision.preset, status=Status.VALIDATION_FAILED, status_reason=invalid)
+    actions = tuple(one for one in decision.actions if not isinstance(one, SetStatus))
+    return replace(decision, preset=preset, actions=actions)
 
 
 @contextmanager
@@ -201,8 +231,11 @@ def _worker_limit() -> int:
     return min(max(pool_size // 2, 1), MAX_WORKERS)
 
 
-def _record(cycle: Cycle, trigger: Trigger, started_at: datetime, completed_at: datetime) -> None:
-    """Keep the run, and the decision of every preset where something was done or withheld."""
+def _record(cycle: Cycle, trigger: Trigger, started_at: datetime, completed_at: datetime) -> int:
+    """Keep the run, and the decision of every preset where something was done or withheld.
+
+    Returns its id.
+    """
     with transaction.atomic() if cycle.executed else nullcontext():
         run = ReconcileRun.objects.create(
             trigger=trigger,
@@ -222,6 +255,7 @@ def _record(cycle: Cycle, trigger: Trigger, started_at: datetime, completed_at: 
         ReconcileDecision.objects.bulk_create(
             [_decision_row(run, one) for one in cycle.executed], batch_size=1_000
         )
+    return run.pk
 
 
 def _record_failure(error: Exception, trigger: Trigger, started_at: datetime) -> None:
@@ -240,13 +274,6 @@ def _decision_row(run: ReconcileRun, executed: Executed) -> ReconcileDecision:
         actions=executed.outcome.entries,
         error=executed.outcome.error,
     )
-
-
-def state_as_json(state: State) -> dict[str, Any]:
-    """Return a state's numbers by their names, and the schedule that gave the desired one."""
-    facts = asdict(state)
-    facts["schedule"] = state.schedule.expression if state.schedule else None
-    return facts
 
 
 def prune_runs(*, now: datetime) -> int:

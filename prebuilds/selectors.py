@@ -3,25 +3,33 @@
 The same snapshot, state and decision as the reconciler's, so the page cannot disagree with it.
 """
 
-from collections.abc import Iterable
+from collections.abc import Collection
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
+from typing import Any, Final
 from uuid import UUID
 
 from django.db import transaction
+from django.db.models import F
 
 from prebuilds import locks, observation
 from prebuilds.conf import current_policy
 from prebuilds.core.actions import Decision
 from prebuilds.core.decisions import decide
 from prebuilds.core.health import describe_health
-from prebuilds.models import ReconcileRun
-from templates_app.models import Preset
+from prebuilds.models import Notice, NoticeKind, PrebuildsSettings, ReconcileRun
+from prebuilds.notices.reading import EVENT_SHOWN_FOR, count_cold_starts
+from templates_app.schedules import Schedule
+
+AN_HOUR: Final = timedelta(hours=1)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PoolRow:
-    """One pool as a person sees it. `health` is one word, `reason` a sentence."""
+    """One pool as a person sees it. `health` is one word, `reason` a sentence.
+
+    `base` is what is desired outside of all schedules, `zone` the clock they are read by.
+    """
 
     preset_id: UUID
     preset_name: str
@@ -30,6 +38,7 @@ class PoolRow:
     template_name: str
     template_display_name: str
     template_icon: str
+    organization_id: UUID
     organization_name: str
     version_name: str
     is_active_version: bool
@@ -40,9 +49,22 @@ class PoolRow:
     stopping: int
     deleting: int
     expired: int
+    base: int
+    zone: str
+    schedules: tuple[Schedule, ...]
     health: str
     reason: str
     next_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pause:
+    """A pause that holds now. `by` is empty when a command paused; no `until`: until resumed."""
+
+    by: str
+    since: datetime
+    reason: str
+    until: datetime | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,7 +73,41 @@ class PoolsOverview:
 
     pools: tuple[PoolRow, ...]
     as_of: datetime
-    paused: bool
+    pause: Pause | None
+
+    @property
+    def paused(self) -> bool:
+        """Whether reconciliation is paused at that instant."""
+        return self.pause is not None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NoticeRow:
+    """One incident as a person sees it; one of a whole organization names no preset.
+
+    `cold_starts` is what it cost so far; `cold_starts_last_hour` is 0 once it is closed.
+    """
+
+    id: UUID
+    kind: str
+    title: str
+    detail: str
+    details: dict[str, Any]
+    organization_id: UUID
+    organization_name: str
+    template_id: UUID | None
+    template_name: str
+    version_name: str
+    preset_id: UUID | None
+    preset_name: str
+    workspace_id: UUID | None
+    workspace_name: str
+    opened_at: datetime
+    closed_at: datetime | None
+    lasted: timedelta
+    cold_starts: int
+    cold_starts_last_hour: int
+    next_at: datetime | None
 
 
 def list_pools(*, now: datetime) -> PoolsOverview:
@@ -59,13 +115,26 @@ def list_pools(*, now: datetime) -> PoolsOverview:
     policy = current_policy()
     with transaction.atomic(using=locks.SNAPSHOT_ALIAS):
         snapshot = observation.take_snapshot(policy, now=now)
-    paused = observation.is_paused(now)
+    pause = current_pause(now)
     decisions = [one for one in decide(snapshot, policy, now) if _is_shown(one)]
-    looks = _looks(one.preset.id for one in decisions)
     return PoolsOverview(
-        pools=tuple(_row(one, looks[one.preset.id], paused) for one in decisions),
+        pools=tuple(_row(one, pause is not None) for one in decisions),
         as_of=now,
-        paused=paused,
+        pause=pause,
+    )
+
+
+def current_pause(now: datetime) -> Pause | None:
+    """Return who paused reconciliation, why and until when; None when it is not paused now."""
+    paused = PrebuildsSettings.objects.filter(reconciliation_paused=True)
+    row = paused.select_related("paused_by").first()
+    if row is None or not row.is_paused(now):
+        return None
+    return Pause(
+        by=row.paused_by.display_name if row.paused_by else "",
+        since=row.paused_at or now,
+        reason=row.pause_reason,
+        until=row.paused_until,
     )
 
 
@@ -75,6 +144,28 @@ def last_cycle_at() -> datetime | None:
     return runs.order_by("-completed_at").values_list("completed_at", flat=True).first()
 
 
+def list_notices(
+    *,
+    now: datetime,
+    open_only: bool = True,
+    organization_ids: Collection[UUID] | None = None,
+    limit: int = 500,
+) -> tuple[NoticeRow, ...]:
+    """Return notices, the open ones first, then the newest; one statement."""
+    notices = Notice.objects.select_related(
+        "organization", "preset__version__template", "claim__workspace"
+    ).annotate(
+        cost=count_cold_starts(until=now),
+        recent_cost=count_cold_starts(until=now, since=now - AN_HOUR),
+    )
+    if open_only:
+        notices = notices.filter(closed_at__isnull=True)
+    if organization_ids is not None:
+        notices = notices.filter(organization_id__in=organization_ids)
+    ordered = notices.order_by(F("closed_at").desc(nulls_first=True), "-opened_at", "id")
+    return tuple(_notice_row(one, now) for one in ordered[:limit])
+
+
 def _is_shown(decision: Decision) -> bool:
     state = decision.state
     return decision.preset.is_active or bool(
@@ -82,23 +173,18 @@ def _is_shown(decision: Decision) -> bool:
     )
 
 
-def _looks(preset_ids: Iterable[UUID]) -> dict[UUID, Preset]:
-    """Return presets with their templates, for the icons and names a snapshot has no use for."""
-    presets = Preset.objects.select_related("version__template").in_bulk(list(preset_ids))
-    return dict(presets)
-
-
-def _row(decision: Decision, preset: Preset, paused: bool) -> PoolRow:
-    state, snapshot, template = decision.state, decision.preset, preset.version.template
+def _row(decision: Decision, paused: bool) -> PoolRow:
+    state, snapshot = decision.state, decision.preset
     health = describe_health(decision, paused=paused)
     return PoolRow(
         preset_id=snapshot.id,
         preset_name=snapshot.name,
-        preset_icon=preset.icon,
+        preset_icon=snapshot.icon,
         template_id=snapshot.template_id,
         template_name=snapshot.template_name,
-        template_display_name=template.display_name or template.name,
-        template_icon=template.icon,
+        template_display_name=snapshot.template_display_name,
+        template_icon=snapshot.template_icon,
+        organization_id=snapshot.organization_id,
         organization_name=snapshot.organization_name,
         version_name=snapshot.version_name,
         is_active_version=snapshot.using_active_version,
@@ -109,7 +195,39 @@ def _row(decision: Decision, preset: Preset, paused: bool) -> PoolRow:
         stopping=state.stopping,
         deleting=state.deleting,
         expired=state.expired,
+        base=snapshot.desired_instances,
+        zone=snapshot.scheduling_timezone,
+        schedules=snapshot.schedules,
         health=health.word,
         reason=health.reason,
         next_at=health.next_at,
+    )
+
+
+def _notice_row(notice: Any, now: datetime) -> NoticeRow:
+    """Turn a notice, annotated with its costs, into what a person sees."""
+    preset, is_open = notice.preset, notice.closed_at is None
+    workspace = notice.claim.workspace if notice.claim else None
+    ends = is_open and notice.kind == NoticeKind.RESOURCE_REPLACED
+    return NoticeRow(
+        id=notice.pk,
+        kind=notice.kind,
+        title=notice.get_kind_display(),
+        detail=notice.detail,
+        details=notice.details,
+        organization_id=notice.organization_id,
+        organization_name=notice.organization.name,
+        template_id=preset.version.template_id if preset else None,
+        template_name=preset.version.template.name if preset else "",
+        version_name=preset.version.name if preset else "",
+        preset_id=notice.preset_id,
+        preset_name=preset.name if preset else "",
+        workspace_id=workspace.pk if workspace else None,
+        workspace_name=workspace.name if workspace else "",
+        opened_at=notice.opened_at,
+        closed_at=notice.closed_at,
+        lasted=max((notice.closed_at or now) - notice.opened_at, timedelta(0)),
+        cold_starts=notice.cost if is_open else notice.cold_starts,
+        cold_starts_last_hour=notice.recent_cost if is_open else 0,
+        next_at=notice.opened_at + EVENT_SHOWN_FOR if ends else None,
     )

@@ -222,9 +222,8 @@ def is_unready_for_good(prebuild: RunningPrebuild, policy: Policy, now: datetime
 
     It ran longer than `ready_timeout` without becoming ready, or lost its agent so long ago.
     """
-    if prebuild.ready:
-        return False
-    return now - (prebuild.lost_ready_at or prebuild.started_at) > policy.ready_timeout
+    since = prebuild.lost_ready_at or prebuild.started_at
+    return not prebuild.ready and since is not None and now - since > policy.ready_timeout
 
 
 def is_stuck(tries: int, policy: Policy) -> bool:

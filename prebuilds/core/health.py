@@ -1,6 +1,6 @@
 """Say how a pool is, in one word and one sentence: will the next person get a warm one?."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
 
@@ -41,7 +41,20 @@ HELD_WORDS = {
 
 
 def describe_health(decision: Decision, *, paused: bool) -> Health:
-    """Return how a pool is, from the same decision the reconciler would carry out."""
+    """Return how a pool is, from the same decision the reconciler would carry out.
+
+    A schedule that cannot be read is said as well; it changes no word: the pool goes on without.
+    """
+    health = _describe(decision, paused)
+    problem = decision.state.schedule_problem
+    if not problem:
+        return health
+    return replace(
+        health, reason=f"{health.reason} A schedule cannot be read: {problem.rstrip('.')}."
+    )
+
+
+def _describe(decision: Decision, paused: bool) -> Health:
     state = decision.state
     if not decision.preset.is_active:
         return Health(word=HealthWord.DRAINING, reason=_draining(decision))

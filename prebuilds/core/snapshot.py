@@ -22,14 +22,15 @@ class Status(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunningPrebuild:
-    """A prebuild whose latest build is a start that succeeded; `started_at` is when it did.
+    """A prebuild whose latest build is a start that succeeded.
 
+    `started_at`: when it did; None when it is ready, for then nothing depends on it.
     `lost_ready_at`: when an agent that had been ready stopped being so; None if none did.
     """
 
     id: UUID
     created_at: datetime
-    started_at: datetime
+    started_at: datetime | None
     ready: bool
     lost_ready_at: datetime | None = None
 
@@ -96,6 +97,9 @@ class PresetSnapshot:
     status: Status = Status.HEALTHY
     status_reason: str = ""
     daily_cost: int = 0
+    icon: str = ""
+    template_display_name: str = ""
+    template_icon: str = ""
     running: tuple[RunningPrebuild, ...] = ()
     starting: int = 0
     stopping: int = 0

@@ -45,7 +45,10 @@ Result = TypeVar("Result")
 
 @dataclass(slots=True, kw_only=True)
 class Outcome:
-    """What really happened to one preset. `entries` tell each action's reason and result."""
+    """What really happened to one preset. `entries` tell each action's reason and result.
+
+    `invalid` is why its parameters were refused, if they were.
+    """
 
     created: int = 0
     deleted: int = 0
@@ -53,6 +56,7 @@ class Outcome:
     held: int = 0
     entries: list[dict[str, Any]] = field(default_factory=list)
     error: str = ""
+    invalid: str = ""
 
     def note(self, action: str, reason: str, **facts: Any) -> None:
         """Add one line to what is kept of the decision."""
@@ -118,6 +122,7 @@ def _create(
     except InvalidParameters as error:
         template_services.mark_validation_failed(preset_id=preset.id, reason=str(error), now=now)
         outcome.held += action.count
+        outcome.invalid = str(error)
         outcome.note("hold", Reason.VALIDATION_FAILED, count=action.count, detail=str(error))
         return
     outcome.created += created

@@ -11,11 +11,10 @@ from django.db import transaction
 from django.db.models import Q
 
 from accounts.system import PREBUILDS_USER_ID
-from prebuilds import locks
 from prebuilds.core.actions import Reason
 from prebuilds.core.snapshot import PresetSnapshot, Status
 from prebuilds.core.state import find_desired
-from templates_app import selectors
+from templates_app import locks, selectors
 from templates_app.models import Preset
 from templates_app.parameters import resolve_values
 from templates_app.schedules import Schedule

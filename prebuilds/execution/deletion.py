@@ -76,9 +76,10 @@ def _advance_latest_builds(workspace_ids: Collection[UUID], now: datetime) -> No
 
 
 def cancel_pending(*, workspace_id: UUID, reason: Reason, now: datetime) -> bool:
-    """Cancel a prebuild's pending start and remove it; False when a daemon was faster.
+    """Cancel a prebuild's pending first start and remove it; False when a daemon was faster.
 
-    The statement itself checks that the job is still pending and unassigned.
+    One that a daemon had and gave back is only canceled: it may have left something behind, so
+    the next cycle deletes it like any start that was canceled half-way (semantics.md 4 f).
     """
     with transaction.atomic():
         workspace = locks.lock_cancellable(workspace_id)
@@ -86,14 +87,19 @@ def cancel_pending(*, workspace_id: UUID, reason: Reason, now: datetime) -> bool
             return False
         latest = workspace.latest_build
         assert latest is not None
-        # By primary key: a join would move the conditions into a subquery, and a statement that
-        # had to wait for the daemon's commit would not look at them again.
-        cancelled = ProvisionerJob.objects.filter(
-            pk=latest.job_id,
-            started_at__isnull=True,
-            completed_at__isnull=True,
-            canceled_at__isnull=True,
-        ).update(canceled_at=now, completed_at=now)
-        if cancelled:
+        if latest.build_number > 1:
+            return False  # it was built meanwhile: started again, or being removed properly
+        if _cancel_job(latest.job_id, now, heartbeat_at__isnull=True):
             builds.orphan_delete(workspace, initiator_id=PREBUILDS_USER_ID, reason=reason, now=now)
-    return bool(cancelled)
+            return True
+        return _cancel_job(latest.job_id, now)
+
+
+def _cancel_job(job_id: UUID, now: datetime, **conditions: bool) -> bool:
+    """Cancel a job; the statement itself checks that it is still pending and unassigned."""
+    # By primary key: a join would move the conditions into a subquery, and a statement that
+    # had to wait for the daemon's commit would not look at them again.
+    waiting = ProvisionerJob.objects.filter(
+        pk=job_id, started_at__isnull=True, completed_at__isnull=True, canceled_at__isnull=True
+    )
+    return bool(waiting.filter(**conditions).update(canceled_at=now, completed_at=now))

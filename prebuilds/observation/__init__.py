@@ -33,6 +33,7 @@ from prebuilds.observation import statements
 from templates_app.schedules import Schedule
 
 Row = tuple[Any, ...]
+ENDED, READY, LOST = 6, 7, 8
 _TIMES = psycopg.adapters.get_loader(
     psycopg.adapters.types["timestamptz"].oid, psycopg.pq.Format.TEXT
 )
@@ -60,31 +61,35 @@ class _Members:
 
 
 def take_snapshot(
-    policy: Policy, *, now: datetime, using: str = SNAPSHOT_ALIAS, only: UUID | None = None
+    policy: Policy,
+    *,
+    now: datetime,
+    using: str = SNAPSHOT_ALIAS,
+    only: UUID | None = None,
+    poolless: bool = False,
 ) -> Snapshot:
     """Read the snapshot; only one statement when no preset has a pool.
 
-    `only` narrows it to one preset and leaves out the organizations' numbers.
+    `only` narrows it to one preset and leaves out the organizations' numbers. `poolless` shows
+    presets whose pool was taken away, too, while prebuilds of it live; no cycle looks at those.
     """
-    fetch = partial(_fetch, using, only=only)
+    fetch = partial(_fetch, using, only=only, poolless=poolless)
     presets = fetch(statements.PRESETS)
     if not presets:
         return Snapshot()
     schedules = _schedules(fetch(statements.SCHEDULES))
-    members = _sort_members(fetch(statements.PREBUILDS))
-    since = now - policy.backoff_lookback
+    members = _sort_members(_one_row_each(fetch(statements.PREBUILDS)))
     attempts = _attempts(
         fetch(
             statements.ATTEMPTS,
             hard_limit=policy.failure_hard_limit,
-            since=since,
-            created_since=since - statements.LONGEST_ATTEMPT,
+            since=now - policy.backoff_lookback,
         )
     )
     nobody = _Members()
     return Snapshot(
         presets=tuple(
-            _preset(row, schedules[row[0]], members.get(row[0], nobody), attempts[row[0]])
+            _preset(row, schedules[row[0]], members.get(str(row[0]), nobody), attempts[row[0]])
             for row in presets
         ),
         organizations={}
@@ -99,7 +104,7 @@ def is_paused(now: datetime) -> bool:
     return row is not None and row.is_paused(now)
 
 
-def _fetch(using: str, sql: str, **parameters: int | datetime | UUID | None) -> list[Row]:
+def _fetch(using: str, sql: str, **parameters: int | datetime | UUID | bool | None) -> list[Row]:
     with connections[using].cursor() as cursor:
         # Django reads times by a loader in Python; its sessions are in UTC, so psycopg's own in C
         # says the same, and a large snapshot takes half as long.
@@ -109,8 +114,21 @@ def _fetch(using: str, sql: str, **parameters: int | datetime | UUID | None) -> 
     return rows
 
 
-def _sort_members(rows: Iterable[Row]) -> dict[UUID, _Members]:
-    members: dict[UUID, _Members] = defaultdict(_Members)
+def _one_row_each(rows: Sequence[Row]) -> Iterable[Row]:
+    """Merge the rows of a prebuild that has several agents: ready when all of them are."""
+    if len({row[0].int for row in rows}) == len(rows):
+        return rows
+    merged: dict[UUID, Row] = {}
+    for row in rows:
+        other = merged.setdefault(row[0], row)
+        lost = max((at for at in (other[LOST], row[LOST]) if at), default=None)
+        told = (other[ENDED] or row[ENDED], other[READY] and row[READY], lost)
+        merged[row[0]] = (*row[:ENDED], *told, *row[LOST + 1 :])
+    return merged.values()
+
+
+def _sort_members(rows: Iterable[Row]) -> dict[str, _Members]:
+    members: dict[str, _Members] = defaultdict(_Members)
     for row in rows:
         _sort_member(members[row[2]], row)
     return members
@@ -118,8 +136,8 @@ def _sort_members(rows: Iterable[Row]) -> dict[UUID, _Members]:
 
 def _sort_member(group: _Members, row: Row) -> None:
     """Put one prebuild where it counts; a stopped one is parked by a human and counts nowhere."""
-    workspace_id, created_at, _, number, transition, job_id, status = row[:7]
-    started, ended_at, ready, lost_ready_at, tries = row[7:]
+    workspace_id, created_at, _, transition, status, pending_job_id = row[:6]
+    ended_at, ready, lost_ready_at, tries = row[6:]
     match transition, status:
         case "start", "succeeded":
             group.running.append(
@@ -133,9 +151,11 @@ def _sort_member(group: _Members, row: Row) -> None:
             )
         case "start", "pending" | "running":
             group.starting += 1
-            if number == 1 and not started:
+            if pending_job_id:
                 group.pending.append(
-                    PendingStart(workspace_id=workspace_id, job_id=job_id, created_at=created_at)
+                    PendingStart(
+                        workspace_id=workspace_id, job_id=pending_job_id, created_at=created_at
+                    )
                 )
         case "start", "failed" | "canceled":
             group.failed.append(
@@ -173,6 +193,9 @@ def _preset(
         status=Status(row[15]),
         status_reason=row[16],
         daily_cost=row[17],
+        icon=row[18],
+        template_display_name=row[19] or row[3],
+        template_icon=row[20],
         schedules=tuple(schedules),
         running=tuple(members.running),
         starting=members.starting,

@@ -1,0 +1,106 @@
+"""What mails say of each kind of notice, and how an error's words are made fit for a mail.
+
+A mail leaves the house, so what looks like a password or a token in an error is masked.
+"""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Final
+
+from prebuilds.models import Notice, NoticeKind
+
+LONGEST_SUBJECT: Final = 200
+LONGEST_ERROR: Final = 1_200
+LINES_OF_ERROR: Final = 20
+HIDDEN: Final = "(hidden)"
+
+_PASSWORD_IN_ADDRESS: Final = re.compile(r"(\b[\w+.-]+://[^\s:/@]*:)(?!\d+/)\S+(?=@)")
+_NAMED_SECRET: Final = re.compile(
+    r"""(?ix) ( [\w.-]* (?: passw(?:or)?d | secret | token | api[_-]?key | credential ) [\w.-]*
+        (?: \s*=\s* | ["']\s*:\s* ) )
+        ( "[^"\n]*" | '[^'\n]*' | [^\s,;"']+ )"""
+)
+_BEARER: Final = re.compile(r"(?i)(\b(?:bearer|basic)\s+)[\w.~+/=-]{12,}")
+_CONTROLS: Final = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]|[\x00-\x08\x0b-\x1f\x7f-\x9f]")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Advice:
+    """What a kind of notice means, and what somebody should do about it."""
+
+    meaning: str
+    remedy: str
+
+
+ADVICE: Final[Mapping[str, Advice]] = {
+    NoticeKind.HARD_LIMITED: Advice(
+        meaning="The newest builds of this pool all failed, so it has stopped. Nothing is built "
+        "until somebody presses Retry.",
+        remedy="Mend what the error names, then press Retry on the preset's page.",
+    ),
+    NoticeKind.VALIDATION_FAILED: Advice(
+        meaning="A value of this preset is not allowed, so nothing is built for its pool.",
+        remedy="Edit the preset or make a new version. If the cause was elsewhere, press Retry on "
+        "the preset's page.",
+    ),
+    NoticeKind.BAD_SCHEDULE: Advice(
+        meaning="A schedule of this preset cannot be read. The preset's own number holds until "
+        "it is mended.",
+        remedy="Edit the schedule or its time zone on the preset's page.",
+    ),
+    NoticeKind.QUOTA: Advice(
+        meaning="The quota of the prebuilds group is used up, so this pool is held back.",
+        remedy="Raise the group's allowance, or lower the desired instances of a pool.",
+    ),
+    NoticeKind.QUOTA_WARNING: Advice(
+        meaning="The quota of the prebuilds group is nearly used up. Then pools are held back.",
+        remedy="Raise the group's allowance, or lower the desired instances of a pool.",
+    ),
+    NoticeKind.STUCK_DELETION: Advice(
+        meaning="Prebuilt workspaces of this pool could not be deleted, again and again. It is "
+        "not tried any more by itself.",
+        remedy="Mend what the error names, then delete them from their pages.",
+    ),
+    NoticeKind.RESOURCE_REPLACED: Advice(
+        meaning="Somebody was given a ready workspace, and parts of it had to be made anew. So "
+        "the pool saved them little or nothing.",
+        remedy="Change the template so that the owner's name replaces no resource, or tell it to "
+        "ignore such changes; then promote the new version.",
+    ),
+}
+HARMLESS: Final = frozenset({NoticeKind.QUOTA_WARNING, NoticeKind.RESOURCE_REPLACED})
+"""No cold start can be laid at their door."""
+
+
+def say_where(notice: Notice) -> str:
+    """Return what the notice is about; its preset's version and template were fetched with it."""
+    if notice.preset is None:
+        return str(notice.organization)
+    return f"{notice.preset.version.template} / {notice.preset.name}"
+
+
+def say_subject(text: str) -> str:
+    """Return a subject on one line, as long as mail programs show at most."""
+    line = " ".join(_CONTROLS.sub(" ", text).split())
+    return line if len(line) <= LONGEST_SUBJECT else f"{line[: LONGEST_SUBJECT - 2]} …"
+
+
+def say_error(text: str) -> str:
+    """Return an error's words without secrets; of a long one the beginning and the end."""
+    clean = mask_secrets(_CONTROLS.sub("", text.replace("\r\n", "\n"))).strip()
+    lines = clean.split("\n")
+    if len(lines) > LINES_OF_ERROR:
+        half = LINES_OF_ERROR // 2
+        clean = "\n".join([*lines[:half], "…", *lines[-half:]])
+    if len(clean) > LONGEST_ERROR:
+        half = LONGEST_ERROR // 2
+        clean = f"{clean[:half].rstrip()}\n…\n{clean[-half:].lstrip()}"
+    return clean
+
+
+def mask_secrets(text: str) -> str:
+    """Hide what looks like a password or a token: in an address, after its name, after Bearer."""
+    text = _PASSWORD_IN_ADDRESS.sub(rf"\g<1>{HIDDEN}", text)
+    text = _BEARER.sub(rf"\g<1>{HIDDEN}", text)
+    return _NAMED_SECRET.sub(rf"\g<1>{HIDDEN}", text)
