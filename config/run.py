@@ -25,7 +25,11 @@ from workspaces.provisioner.drivers.local import stop_all_workspaces
 
 ROOT = Path(__file__).resolve().parent.parent
 STOP_SECONDS = 30  # the provisioner finishes its builds or gives them back
-TRY_IT_BACKOFF = "15s"
+TRY_IT = {
+    "PREBUILDS_BACKOFF_INTERVAL": "15s",
+    "PREBUILDS_READY_TIMEOUT": "45s",
+    "PREBUILDS_MAX_IN_FLIGHT": "10",
+}
 EMBEDDED = "config.embedded_postgres"
 
 
@@ -44,7 +48,7 @@ def main(arguments: list[str]) -> int:
 
 def start() -> int:
     # Whoever tries the product wants to see a pool break within minutes, not within an hour.
-    os.environ.setdefault("PREBUILDS_BACKOFF_INTERVAL", TRY_IT_BACKOFF)
+    os.environ.update({name: os.environ.get(name, value) for name, value in TRY_IT.items()})
     from django.conf import settings
 
     record = Record(settings.PREBUILDS_DATA_DIR)

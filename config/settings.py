@@ -14,6 +14,7 @@ from csp.constants import NONE, SELF
 
 from config.database import databases
 from config.env import Environment
+from config.mail_server import TIMEOUT_SECONDS, default_sender, mail_server, sender
 from config.secret_key import find_secret_key
 
 _env = Environment(os.environ)
@@ -31,6 +32,7 @@ PREBUILDS_WORKSPACES_DIR = Path(
 PREBUILDS_PROVISIONER_CONCURRENCY = _env.int(
     "PREBUILDS_PROVISIONER_CONCURRENCY", 4, low=1, high=100
 )
+PREBUILDS_PROVISIONER_KEY = _env.secret("PREBUILDS_PROVISIONER_KEY")
 PREBUILDS_RECONCILIATION_INTERVAL = _env.duration(
     "PREBUILDS_RECONCILIATION_INTERVAL", timedelta(seconds=60), low=timedelta(seconds=1)
 )
@@ -42,12 +44,24 @@ PREBUILDS_READY_TIMEOUT = _env.duration(
     "PREBUILDS_READY_TIMEOUT", timedelta(minutes=30), low=timedelta(seconds=1)
 )
 PREBUILDS_FAILED_RETENTION = _env.duration("PREBUILDS_FAILED_RETENTION", timedelta(hours=24))
+PREBUILDS_HISTORY_RETENTION = _env.duration("PREBUILDS_HISTORY_RETENTION", timedelta(days=90))
 PREBUILDS_METRICS_NAMESPACE = _env.identifier("PREBUILDS_METRICS_NAMESPACE", "coderd")
+PREBUILDS_METRICS_TOKEN = _env.secret("PREBUILDS_METRICS_TOKEN")
+PREBUILDS_METRICS_NETWORKS = _env.networks("PREBUILDS_METRICS_NETWORKS")
+_MAIL_SERVER = mail_server("PREBUILDS_SMTP_URL", _env.mail_address("PREBUILDS_SMTP_URL"))
+PREBUILDS_MAIL_FROM = sender(
+    "PREBUILDS_MAIL_FROM", _env.string("PREBUILDS_MAIL_FROM", default_sender(PREBUILDS_ACCESS_URL))
+)
+PREBUILDS_DIGEST_HOUR = _env.int("PREBUILDS_DIGEST_HOUR", 7, high=23)
 PREBUILDS_DATABASE_POOL_SIZE = _env.int("PREBUILDS_DATABASE_POOL_SIZE", 10, high=1000)
+PREBUILDS_API_RATE = _env.int("PREBUILDS_API_RATE", 6000)
+PREBUILDS_FAILED_TOKEN_RATE = _env.int("PREBUILDS_FAILED_TOKEN_RATE", 60)
+PREBUILDS_FAILED_SIGN_IN_RATE = _env.int("PREBUILDS_FAILED_SIGN_IN_RATE", 30)
+PREBUILDS_FAILED_SIGN_IN_RATE_PER_NAME = _env.int("PREBUILDS_FAILED_SIGN_IN_RATE_PER_NAME", 5)
 _LOG_LEVEL = _env.choice("PREBUILDS_LOG_LEVEL", "INFO", ("DEBUG", "INFO", "WARNING", "ERROR"))
 
 # --- Django ----------------------------------------------------------------------------------
-_GIVEN_KEY = _env.string("PREBUILDS_SECRET_KEY")
+_GIVEN_KEY = _env.secret("PREBUILDS_SECRET_KEY")
 _ACCESS = urlsplit(PREBUILDS_ACCESS_URL)
 ALLOWED_HOSTS = _env.list(
     "PREBUILDS_ALLOWED_HOSTS", ("127.0.0.1", "localhost", "[::1]", str(_ACCESS.hostname))
@@ -76,6 +90,8 @@ INSTALLED_APPS = [
     "django.contrib.postgres",
     "django.contrib.staticfiles",
     "rest_framework",
+    "drf_spectacular",
+    "drf_spectacular_sidecar",
     "django_q",
     "django_htmx",
     "template_partials",
@@ -91,6 +107,7 @@ MIDDLEWARE = [
     "django_prometheus.middleware.PrometheusBeforeMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
+    "config.compression.CompressPages",
     "csp.middleware.CSPMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",
@@ -114,12 +131,13 @@ TEMPLATES = [
                 "django.contrib.auth.context_processors.auth",
                 "django.contrib.messages.context_processors.messages",
             ],
+            "builtins": ["prebuilds.dashboard.base.filters"],
         },
     },
 ]
 
 DATABASES = databases(
-    _env.string("DATABASE_URL"),
+    _env.database_address("DATABASE_URL"),
     PREBUILDS_DATA_DIR,
     sys.argv,
     PREBUILDS_DATABASE_POOL_SIZE,
@@ -164,7 +182,8 @@ CONTENT_SECURITY_POLICY = {
         "object-src": [NONE],
     },
 }
-_HTTPS = not (DEBUG or _env.bool("PREBUILDS_INSECURE_HTTP"))
+_INSECURE_HTTP = _env.bool("PREBUILDS_INSECURE_HTTP")
+_HTTPS = not (DEBUG or _INSECURE_HTTP)
 SESSION_COOKIE_SECURE = _HTTPS
 SESSION_COOKIE_HTTPONLY = True
 CSRF_COOKIE_SECURE = _HTTPS
@@ -189,10 +208,58 @@ REST_FRAMEWORK = {
         "prebuilds.api.permissions.TokenScopeAllows",
     ],
     "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
-    "DEFAULT_PARSER_CLASSES": ["rest_framework.parsers.JSONParser"],
+    "DEFAULT_PARSER_CLASSES": ["prebuilds.api.base.parsers.BoundedJSONParser"],
+    "DEFAULT_THROTTLE_CLASSES": ["prebuilds.api.throttling.TokenRate"],
     "EXCEPTION_HANDLER": "prebuilds.api.errors.answer_error",
     "UNAUTHENTICATED_USER": None,
+    "DEFAULT_SCHEMA_CLASS": "prebuilds.api.schema.HouseSchema",
 }
+
+SPECTACULAR_SETTINGS = {
+    "TITLE": "Prebuilds",
+    "DESCRIPTION": "Pools of ready workspaces. Paths and fields are Coder's where it has them.",
+    "VERSION": "2",
+    "OAS_VERSION": "3.1.1",
+    "SCHEMA_PATH_PREFIX": r"/api/v2",
+    "SERVE_INCLUDE_SCHEMA": False,
+    "SWAGGER_UI_DIST": "SIDECAR",
+    "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
+    "REDOC_DIST": "SIDECAR",
+    "COMPONENT_SPLIT_REQUEST": True,
+    "COMPONENT_SPLIT_PATCH": False,  # a shape says itself what may be left out
+    "ENUM_GENERATE_CHOICE_DESCRIPTION": False,
+    "ENUM_NAME_OVERRIDES": {
+        "SiteRoleEnum": "accounts.enums.SiteRole",
+        "OrganizationRoleEnum": "accounts.enums.OrganizationRole",
+        "TokenScopeEnum": "accounts.enums.TokenScope",
+        "AuditSourceEnum": "accounts.enums.AuditSource",
+        "UserStatusEnum": "prebuilds.api.people.UserStatus",
+        "ProvisionerTypeEnum": "templates_app.enums.ProvisionerType",
+        "ParameterTypeEnum": "templates_app.enums.ParameterType",
+        "PrebuildStatusEnum": "templates_app.enums.PrebuildStatus",
+        "TransitionEnum": "workspaces.enums.Transition",
+        "BuildReasonEnum": "workspaces.enums.BuildReason",
+        "JobTypeEnum": "workspaces.enums.JobType",
+        "JobStatusEnum": "workspaces.enums.JobStatus",
+        "JobErrorCodeEnum": "workspaces.enums.JobErrorCode",
+        "DaemonStatusEnum": "workspaces.enums.DaemonStatus",
+        "WorkspaceStatusEnum": "workspaces.enums.WorkspaceStatus",
+        "LifecycleStateEnum": "workspaces.enums.LifecycleState",
+        "ReasonEnum": "prebuilds.api.prebuilds_state.REASONS",
+        "HealthWordEnum": "prebuilds.api.prebuilds_state.HEALTHS",
+    },
+}
+
+PREBUILDS_SENDS_MAIL = bool(_MAIL_SERVER.host)
+EMAIL_BACKEND = _MAIL_SERVER.backend
+EMAIL_HOST = _MAIL_SERVER.host
+EMAIL_PORT = _MAIL_SERVER.port
+EMAIL_HOST_USER = _MAIL_SERVER.user
+EMAIL_HOST_PASSWORD = _MAIL_SERVER.password
+EMAIL_USE_TLS = _MAIL_SERVER.starttls
+EMAIL_USE_SSL = _MAIL_SERVER.tls
+EMAIL_TIMEOUT = TIMEOUT_SECONDS
+DEFAULT_FROM_EMAIL = SERVER_EMAIL = PREBUILDS_MAIL_FROM
 
 Q_CLUSTER = {
     "name": "prebuilds",  # also the signing salt: never rename with tasks queued
@@ -226,4 +293,5 @@ LOGGING = {
 }
 
 _env.refuse_unknown()
+CONFIGURATION = _env.readings()
 SECRET_KEY = find_secret_key(_GIVEN_KEY, DEBUG, PREBUILDS_DATA_DIR)

@@ -24,3 +24,8 @@ SECURE_SSL_REDIRECT = False
 SESSION_COOKIE_SECURE = False
 CSRF_COOKIE_SECURE = False
 WHITENOISE_AUTOREFRESH = True  # no collected files to look for
+# The tests of one process share an address; those about rates set their own.
+PREBUILDS_API_RATE = 0
+PREBUILDS_FAILED_TOKEN_RATE = 0
+PREBUILDS_FAILED_SIGN_IN_RATE = 0
+PREBUILDS_FAILED_SIGN_IN_RATE_PER_NAME = 0

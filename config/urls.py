@@ -3,11 +3,15 @@
 from django.contrib import admin
 from django.urls import URLPattern, URLResolver, include, path
 
+from prebuilds.api import documents
 from prebuilds.api.health import healthz
+from prebuilds.api.scrape import scrape
 
 urlpatterns: list[URLPattern | URLResolver] = [
     path("admin/", admin.site.urls),
     path("healthz", healthz),
+    path("metrics", scrape),
     path("api/v2/", include("prebuilds.api.urls")),
+    path("api/", include(documents.document_urls)),
     path("", include("prebuilds.dashboard.urls")),
 ]

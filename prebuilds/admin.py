@@ -1,7 +1,8 @@
 """The admin pages of the pool itself, and the house's name on the whole admin.
 
-Cycles, decisions and claims are history, read-only. The settings page pauses and resumes by its
-buttons. django-q's rows are read-only too: one bad schedule would stop every schedule.
+Cycles, decisions, claims and notices are history, read-only. The settings page pauses and
+resumes by its buttons. django-q's rows are read-only too: one bad schedule would stop every
+schedule.
 """
 
 from typing import Any, ClassVar, Final
@@ -24,7 +25,7 @@ from accounts.admin.base import (
 from accounts.admin.viewer import actor_of
 from accounts.policy import Action, Resource
 from prebuilds import observation, services
-from prebuilds.models import Claim, PrebuildsSettings, ReconcileDecision, ReconcileRun
+from prebuilds.models import Claim, Notice, PrebuildsSettings, ReconcileDecision, ReconcileRun
 
 admin.site.site_header = "Prebuilds admin"
 admin.site.site_title = "Prebuilds admin"
@@ -192,6 +193,39 @@ class ClaimAdmin(ReadOnlyAdmin[Claim]):
     def seconds(self, claim: Claim) -> str:
         """Return how long the request took."""
         return f"{claim.duration_seconds:.3f}"
+
+
+@admin.register(Notice)
+class NoticeAdmin(ReadOnlyAdmin[Notice]):
+    """What was or is the matter; a notice opens and closes by itself."""
+
+    resource = Resource.RECONCILE_RUN
+    organization_path = "organization_id"
+    laid_out_fields = ("detail",)
+    list_display = (
+        "opened_at",
+        "kind",
+        "template",
+        "preset",
+        "detail",
+        "closed_at",
+        "cold_starts",
+    )
+    list_select_related = ("preset__version__template",)
+    list_filter = (
+        ("closed_at", admin.EmptyFieldListFilter),
+        "kind",
+        ("preset__version__template", ReadableRelatedFilter),
+    )
+    search_fields = ("detail", "preset__name", "preset__version__template__name")
+    date_hierarchy = "opened_at"
+    ordering = ("-opened_at", "id")
+
+    @admin.display(ordering="preset__version__template__name")
+    def template(self, notice: Notice) -> str:
+        """Return whose preset it is."""
+        version = notice.preset and notice.preset.version
+        return f"{version.template} {version}" if version else "-"
 
 
 class _QueueAdmin(ReadOnlyAdmin[Any]):

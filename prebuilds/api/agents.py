@@ -1,29 +1,24 @@
-"""What agents call: manifest, lifecycle, logs, heartbeat, and the re-initialisation stream."""
+"""What agents call: manifest, lifecycle, logs, heartbeat. Re-initialisation is in `reinit`."""
 
-import asyncio
-import json
-from collections.abc import AsyncIterator
-from typing import Any, Final
-from uuid import UUID
+from typing import Any, ClassVar
 
-from asgiref.sync import sync_to_async
-from django.http import HttpRequest, HttpResponseBase, JsonResponse, StreamingHttpResponse
+from django.urls import path
 from django.utils import timezone
+from drf_spectacular.types import OpenApiTypes
+from drf_spectacular.utils import extend_schema
 from rest_framework import serializers, status
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from prebuilds.api.authentication import AgentAuthentication, bearer_of
+from prebuilds.api.authentication import AgentAuthentication
+from prebuilds.api.base.views import described_by
 from prebuilds.api.permissions import IsAgent
+from prebuilds.api.reinit import reinit_stream
 from workspaces.enums import LifecycleState
-from workspaces.errors import UnknownAgentToken
-from workspaces.listening import WORKSPACE_CLAIMED, hub
 from workspaces.models import Agent
 from workspaces.protocol import LogLine
 from workspaces.services import agents
-
-PING_SECONDS: Final = 15.0
 
 
 class LifecycleSerializer(serializers.Serializer[Any]):
@@ -42,10 +37,28 @@ class LogLineSerializer(serializers.Serializer[Any]):
     output = serializers.CharField(allow_blank=True, trim_whitespace=False)
 
 
-class LogsSerializer(serializers.Serializer[Any]):
+class AgentLogsSerializer(serializers.Serializer[Any]):
     """A batch of lines."""
 
     logs = serializers.ListField(child=LogLineSerializer(), max_length=1_000)
+
+
+class ManifestSerializer(serializers.Serializer[Any]):
+    """What an agent needs to know: whom it works for, and what to run."""
+
+    agent_id = serializers.UUIDField()
+    agent_name = serializers.CharField()
+    workspace_id = serializers.UUIDField()
+    workspace_name = serializers.CharField()
+    template_name = serializers.CharField()
+    owner_id = serializers.UUIDField()
+    owner_name = serializers.CharField()
+    owner_is_system = serializers.BooleanField(help_text="It is a prebuild: nobody's yet.")
+    build_id = serializers.UUIDField()
+    startup_script = serializers.CharField(allow_blank=True)
+    startup_timeout_seconds = serializers.IntegerField()
+    parameters = serializers.DictField(child=serializers.CharField(allow_blank=True))
+    environment = serializers.DictField(child=serializers.CharField(allow_blank=True))
 
 
 class AgentView(APIView):
@@ -63,6 +76,7 @@ class AgentView(APIView):
 class ManifestView(AgentView):
     """GET /workspaceagents/me"""
 
+    @extend_schema(responses=ManifestSerializer)
     def get(self, request: Request) -> Response:
         """Register the agent as connected and tell it whom it works for."""
         agent = self.agent_of(request)
@@ -73,6 +87,7 @@ class ManifestView(AgentView):
 class LifecycleView(AgentView):
     """POST /workspaceagents/me/lifecycle"""
 
+    @extend_schema(request=LifecycleSerializer, responses={204: None})
     def post(self, request: Request) -> Response:
         """Store how far the start-up is."""
         report = LifecycleSerializer(data=request.data)
@@ -88,9 +103,10 @@ class LifecycleView(AgentView):
 class LogsView(AgentView):
     """PATCH /workspaceagents/me/logs"""
 
+    @extend_schema(request=AgentLogsSerializer, responses={204: None})
     def patch(self, request: Request) -> Response:
         """Add lines to the agent's log."""
-        batch = LogsSerializer(data=request.data)
+        batch = AgentLogsSerializer(data=request.data)
         batch.is_valid(raise_exception=True)
         lines = [
             LogLine(
@@ -108,58 +124,28 @@ class LogsView(AgentView):
 class HeartbeatView(AgentView):
     """POST /workspaceagents/me/heartbeat"""
 
+    @extend_schema(request=None, responses={204: None})
     def post(self, request: Request) -> Response:
         """Note that the agent is alive."""
         agents.record_connection(agent_id=self.agent_of(request).pk, now=timezone.now())
         return Response(status=status.HTTP_204_NO_CONTENT)
 
 
-async def reinit_stream(request: HttpRequest) -> HttpResponseBase:
-    """GET /workspaceagents/me/reinit: one event when the workspace is claimed (semantics.md 15).
+class ReinitView(AgentView):
+    """What `reinit.reinit_stream` answers, for the document; that function does it."""
 
-    409 when there is nothing to wait for: a regular workspace, or a claim of the past.
-    """
-    try:
-        agent = await sync_to_async(agents.authenticate)(bearer_of(request) or "")
-    except UnknownAgentToken as error:
-        return _error(status.HTTP_401_UNAUTHORIZED, str(error))
-    workspace_id = agent.resource.build.workspace_id
-    answer = await sync_to_async(agents.reinit_answer)(workspace_id)
-    if isinstance(answer, agents.NeverAgain):
-        return _error(status.HTTP_409_CONFLICT, "This workspace is not waiting to be claimed.")
-    return StreamingHttpResponse(
-        _reinit_events(workspace_id),
-        content_type="text/event-stream",
-        headers={"Cache-Control": "no-cache", "X-Accel-Buffering": "no"},
-    )
+    error_statuses: ClassVar = (409,)
+
+    @extend_schema(responses={(200, "text/event-stream"): OpenApiTypes.STR})
+    def get(self, request: Request) -> Response:
+        """Wait for a claim: one `data` event when the prebuild becomes somebody's workspace."""
+        raise NotImplementedError
 
 
-async def _reinit_events(workspace_id: UUID) -> AsyncIterator[str]:
-    """Subscribe first, then look, then wait: so no claim falls between the two."""
-    with hub().subscribe(WORKSPACE_CLAIMED, payload=str(workspace_id)) as claims:
-        while True:
-            answer = await sync_to_async(agents.reinit_answer)(workspace_id)
-            if isinstance(answer, agents.Reinitialize):
-                yield _event("data", _claimed(workspace_id, answer.user_id))
-                return
-            if isinstance(answer, agents.NeverAgain):
-                return
-            yield _event("ping", {})
-            await claims.get(timeout=PING_SECONDS)
-            await asyncio.sleep(0)
-
-
-def _claimed(workspace_id: UUID, user_id: UUID) -> dict[str, str]:
-    return {
-        "workspace_id": str(workspace_id),
-        "reason": "prebuild_claimed",
-        "user_id": str(user_id),
-    }
-
-
-def _event(name: str, payload: dict[str, str]) -> str:
-    return f"event: {name}\ndata: {json.dumps(payload)}\n\n"
-
-
-def _error(code: int, message: str) -> JsonResponse:
-    return JsonResponse({"message": message, "detail": "", "validations": []}, status=code)
+urlpatterns = [
+    path("workspaceagents/me", ManifestView.as_view()),
+    path("workspaceagents/me/lifecycle", LifecycleView.as_view()),
+    path("workspaceagents/me/logs", LogsView.as_view()),
+    path("workspaceagents/me/heartbeat", HeartbeatView.as_view()),
+    path("workspaceagents/me/reinit", described_by(ReinitView)(reinit_stream)),
+]

@@ -1,5 +1,6 @@
-"""Who is calling: a person by session or token, or an agent by its own token."""
+"""Who is calling: a person by session or token, an agent or a provisioner by its own."""
 
+from collections.abc import Mapping
 from typing import Any
 
 from django.http import HttpRequest
@@ -10,19 +11,28 @@ from rest_framework.request import Request
 from accounts import selectors
 from accounts.errors import InvalidToken
 from accounts.models import Token, User
-from workspaces.errors import UnknownAgentToken
-from workspaces.models import Agent
+from accounts.services import tokens
+from prebuilds.api.throttling import address_of, count_failed_token
+from workspaces import selectors as workspace_selectors
+from workspaces.errors import UnknownAgentToken, UnknownProvisionerKey
+from workspaces.models import Agent, ProvisionerKey
 from workspaces.services import agents
 
 TOKEN_HEADER = "Coder-Session-Token"  # noqa: S105  the header's name
+KEY_HEADER = "Coder-Provisioner-Daemon-Key"
 
 
 def bearer_of(request: Request | HttpRequest) -> str | None:
     """Return the token a request carries: `Authorization: Bearer …` or Coder's own header."""
-    scheme, _, token = request.headers.get("Authorization", "").partition(" ")
+    return token_in(request.headers)
+
+
+def token_in(headers: Mapping[str, str]) -> str | None:
+    """Return the token among headers whose names are written like `Coder-Session-Token`."""
+    scheme, _, token = headers.get("Authorization", "").partition(" ")
     if scheme.lower() == "bearer":
         return token.strip()
-    return request.headers.get(TOKEN_HEADER)
+    return headers.get(TOKEN_HEADER)
 
 
 class TokenAuthentication(authentication.BaseAuthentication):
@@ -33,10 +43,13 @@ class TokenAuthentication(authentication.BaseAuthentication):
         secret = bearer_of(request)
         if secret is None:
             return None
+        now = timezone.now()
         try:
-            token = selectors.find_token(secret, now=timezone.now())
+            token = selectors.find_token(secret, now=now)
         except InvalidToken as error:
+            count_failed_token(address_of(request))
             raise exceptions.AuthenticationFailed(str(error)) from error
+        tokens.record_use(token=token, now=now)
         return token.user, token
 
     def authenticate_header(self, request: Request) -> str:
@@ -54,6 +67,23 @@ class AgentAuthentication(authentication.BaseAuthentication):
         except UnknownAgentToken as error:
             raise exceptions.AuthenticationFailed(str(error)) from error
         return None, agent
+
+    def authenticate_header(self, request: Request) -> str:
+        """Make a refusal a 401 and not a 403."""
+        return "Bearer"
+
+
+class ProvisionerKeyAuthentication(authentication.BaseAuthentication):
+    """Sign a remote daemon in by its organization's key; `request.auth` is the key."""
+
+    def authenticate(self, request: Request) -> tuple[Any, ProvisionerKey]:
+        """Return nobody and the key. A daemon is no person: `request.user` stays empty."""
+        secret = request.headers.get(KEY_HEADER) or bearer_of(request) or ""
+        try:
+            key = workspace_selectors.find_key(secret)
+        except UnknownProvisionerKey as error:
+            raise exceptions.AuthenticationFailed(str(error)) from error
+        return None, key
 
     def authenticate_header(self, request: Request) -> str:
         """Make a refusal a 401 and not a 403."""

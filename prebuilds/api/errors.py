@@ -4,37 +4,83 @@ import logging
 from collections.abc import Iterator
 from typing import Any
 
-from django.core.exceptions import PermissionDenied
+from django.conf import settings
+from django.core.exceptions import PermissionDenied, RequestDataTooBig
 from django.http import Http404
 from rest_framework import exceptions, status
 from rest_framework.response import Response
 from rest_framework.views import exception_handler, set_rollback
 
-from accounts.errors import AccountsError
-from prebuilds.errors import PrebuildsError
+from accounts.errors import (
+    AccountsError,
+    Fixed,
+    LastOwner,
+    NotAllowed,
+    Taken,
+    WrongCredentials,
+)
+from prebuilds.errors import IdempotencyKeyReused, PrebuildsError, TemplateInUse
+from templates_app import errors as templates
 from templates_app.errors import TemplatesError
 from templates_app.parameters import InvalidParameters
 from workspaces.errors import (
     BuildInProgress,
+    JobEnded,
+    KeyNameTaken,
     LeaseLost,
     NameTaken,
+    NoDeadline,
+    PrebuildHasNoLifecycle,
+    PrebuildKeepsItsName,
     QuotaExceeded,
     UnknownAgentToken,
+    UnknownDaemon,
+    UnknownJob,
+    UnknownProvisionerKey,
     WorkspaceDeleted,
+    WorkspaceDormant,
+    WorkspaceNotRunning,
     WorkspacesError,
 )
 
 logger = logging.getLogger(__name__)
 
 DOMAIN_ERRORS = (AccountsError, TemplatesError, WorkspacesError, PrebuildsError)
+FIELDS = {"ttl_seconds": "ttl_ms"}
+"""Where the API says a thing in another unit than the domain."""
 STATUS_BY_ERROR: dict[type[Exception], int] = {
+    WrongCredentials: status.HTTP_401_UNAUTHORIZED,
+    NotAllowed: status.HTTP_403_FORBIDDEN,
+    LastOwner: status.HTTP_409_CONFLICT,
+    Taken: status.HTTP_409_CONFLICT,
+    Fixed: status.HTTP_409_CONFLICT,
     NameTaken: status.HTTP_409_CONFLICT,
     QuotaExceeded: status.HTTP_409_CONFLICT,
     BuildInProgress: status.HTTP_409_CONFLICT,
+    JobEnded: status.HTTP_409_CONFLICT,
     WorkspaceDeleted: status.HTTP_410_GONE,
+    WorkspaceDormant: status.HTTP_409_CONFLICT,
+    WorkspaceNotRunning: status.HTTP_409_CONFLICT,
+    NoDeadline: status.HTTP_409_CONFLICT,
+    PrebuildHasNoLifecycle: status.HTTP_409_CONFLICT,
+    PrebuildKeepsItsName: status.HTTP_409_CONFLICT,
     LeaseLost: status.HTTP_409_CONFLICT,
     UnknownAgentToken: status.HTTP_401_UNAUTHORIZED,
+    UnknownProvisionerKey: status.HTTP_401_UNAUTHORIZED,
+    UnknownDaemon: status.HTTP_404_NOT_FOUND,
+    UnknownJob: status.HTTP_404_NOT_FOUND,
+    KeyNameTaken: status.HTTP_409_CONFLICT,
+    IdempotencyKeyReused: status.HTTP_409_CONFLICT,
+    TemplateInUse: status.HTTP_409_CONFLICT,
+    templates.NameTaken: status.HTTP_409_CONFLICT,
+    templates.PresetInUse: status.HTTP_409_CONFLICT,
+    templates.TemplateDeleted: status.HTTP_410_GONE,
+    templates.StaleTemplate: status.HTTP_412_PRECONDITION_FAILED,
+    templates.StalePreset: status.HTTP_412_PRECONDITION_FAILED,
 }
+
+DETAIL_BY_ERROR: dict[type[Exception], str] = {LeaseLost: "lease_lost"}
+"""The word a program tells a refusal by; most have none, as the status suffices."""
 
 
 def answer_error(error: Exception, context: dict[str, Any]) -> Response | None:
@@ -48,10 +94,17 @@ def answer_error(error: Exception, context: dict[str, Any]) -> Response | None:
         return body(400, "The parameter values do not validate.", validations=problems)
     if isinstance(error, DOMAIN_ERRORS):
         set_rollback()
-        return body(STATUS_BY_ERROR.get(type(error), 400), str(error) or type(error).__doc__ or "")
+        return body(
+            STATUS_BY_ERROR.get(type(error), 400),
+            str(error) or type(error).__doc__ or "",
+            detail=DETAIL_BY_ERROR.get(type(error), ""),
+            validations=_at_field(error),
+        )
     if isinstance(error, exceptions.ValidationError):
         set_rollback()
         return body(400, "Validation failed.", validations=list(_flatten(error.detail)))
+    if isinstance(error, RequestDataTooBig):
+        return body(413, too_large())
     response = exception_handler(error, context)
     if response is None:
         return None
@@ -71,6 +124,12 @@ def body(
     )
 
 
+def too_large() -> str:
+    """Return what somebody reads whose body is not read."""
+    limit = settings.DATA_UPLOAD_MAX_MEMORY_SIZE
+    return f"The body is larger than {limit} bytes. Send less at once."
+
+
 def _message(error: Exception) -> str:
     if isinstance(error, Http404):
         return "Resource not found or you do not have access to it."
@@ -79,13 +138,25 @@ def _message(error: Exception) -> str:
     return str(getattr(error, "detail", error))
 
 
+def _at_field(error: Exception) -> list[dict[str, str]]:
+    """Return the inputs a domain error names, if it names any."""
+    if isinstance(error, templates.InvalidInput):
+        return [{"field": field, "detail": detail} for field, detail in error.problems]
+    field = getattr(error, "field", "")
+    detail = getattr(error, "detail", "") or str(error)
+    return [{"field": FIELDS.get(field, field), "detail": detail}] if field else []
+
+
 def _flatten(detail: Any, field: str = "") -> Iterator[dict[str, str]]:
-    """Yield one validation per message, the field's name dotted from the outside in."""
+    """Yield one validation per message, the field's name dotted from the outside in.
+
+    What is wrong inside a list is named by its place: `rich_parameter_values.0.name`.
+    """
     if isinstance(detail, dict):
         for name, inner in detail.items():
             yield from _flatten(inner, f"{field}.{name}" if field else str(name))
     elif isinstance(detail, list):
-        for inner in detail:
-            yield from _flatten(inner, field)
+        for place, inner in enumerate(detail):
+            yield from _flatten(inner, f"{field}.{place}" if isinstance(inner, dict) else field)
     else:
         yield {"field": field, "detail": str(detail)}

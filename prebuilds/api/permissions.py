@@ -7,7 +7,7 @@ from rest_framework.request import Request
 
 from accounts.enums import TokenScope
 from accounts.models import Token
-from workspaces.models import Agent
+from workspaces.models import Agent, ProvisionerKey
 
 if TYPE_CHECKING:  # the settings name this module, and the views read the settings
     from rest_framework.views import APIView
@@ -21,13 +21,24 @@ class IsAgent(permissions.BasePermission):
         return isinstance(request.auth, Agent)
 
 
-class TokenScopeAllows(permissions.BasePermission):
-    """Keep a token to its scope: `read` reads; changing something takes `use` or `manage`."""
+class IsProvisioner(permissions.BasePermission):
+    """Let daemons with a provisioner key in, and nobody else."""
 
-    message = "This token may only read. Make one with the scope use or manage."
+    def has_permission(self, request: Request, view: "APIView") -> bool:
+        """Return whether a daemon is calling."""
+        return isinstance(request.auth, ProvisionerKey)
+
+
+class TokenScopeAllows(permissions.BasePermission):
+    """Keep a token to its scope: reading takes `read`, changing what the view names."""
 
     def has_permission(self, request: Request, view: "APIView") -> bool:
         """Return whether the token, if there is one, covers the method."""
-        if not isinstance(request.auth, Token) or request.method in permissions.SAFE_METHODS:
+        if not isinstance(request.auth, Token):
             return True
-        return request.auth.scope != TokenScope.READ
+        needed = TokenScope.READ
+        if request.method not in permissions.SAFE_METHODS:
+            needed = getattr(view, "write_scope", TokenScope.MANAGE)
+        held = TokenScope(request.auth.scope)
+        self.message = f"This needs a token of the scope {needed}; this one has {held}."
+        return held.includes(needed)

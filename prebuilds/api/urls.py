@@ -1,20 +1,38 @@
-"""The addresses under /api/v2; the paths are Coder's where it has the endpoint."""
+"""The addresses under /api/v2; each resource lists its own. Paths are Coder's where it has them."""
 
-from django.urls import path
+from typing import Any, Final
 
-from prebuilds.api import agents, workspaces
+from django.urls import include, path
 
-urlpatterns = [
-    path("workspaces", workspaces.WorkspaceListView.as_view()),
-    path("workspaces/<uuid:workspace>", workspaces.WorkspaceView.as_view()),
-    path("workspaces/<uuid:workspace>/builds", workspaces.WorkspaceBuildsView.as_view()),
-    path(
-        "organizations/<uuid:organization>/members/<str:user>/workspaces",
-        workspaces.CreateWorkspaceView.as_view(),
-    ),
-    path("workspaceagents/me", agents.ManifestView.as_view()),
-    path("workspaceagents/me/lifecycle", agents.LifecycleView.as_view()),
-    path("workspaceagents/me/logs", agents.LogsView.as_view()),
-    path("workspaceagents/me/heartbeat", agents.HeartbeatView.as_view()),
-    path("workspaceagents/me/reinit", agents.reinit_stream),
-]
+RESOURCES: Final = (
+    "workspaces",
+    "create_workspace",
+    "workspace_builds",
+    "build_logs",
+    "workspace_lifecycle",
+    "workspace_agents",
+    "jobs",
+    "cancel_pending",
+    "provisioner_daemons",
+    "provisioner_keys",
+    "prebuilds_settings",
+    "prebuilds_state",
+    "runs",
+    "notices",
+    "agents",
+    "provisioner",
+    "provisioner_jobs",
+    "templates",
+    "template_versions",
+    "presets",
+    "sign_in",
+    "users",
+    "tokens",
+    "organizations",
+    "members",
+    "groups",
+    "audit",
+    "documents",  # last: it answers whatever nobody else does
+)
+
+urlpatterns: list[Any] = [path("", include(f"prebuilds.api.{resource}")) for resource in RESOURCES]

@@ -1,219 +1,218 @@
-"""Workspaces: create (which claims), list, get; and the builds of a workspace."""
+"""Workspaces: search, get, rename. Creating one, which claims, is in `create_workspace`."""
 
-from typing import Any
+from typing import Any, ClassVar
 from uuid import UUID
 
-from django.db.models import QuerySet
-from django.http import Http404
 from django.shortcuts import get_object_or_404
+from django.urls import path
 from django.utils import timezone
+from django.utils.functional import cached_property
+from drf_spectacular.utils import extend_schema
 from rest_framework import serializers, status
-from rest_framework.exceptions import PermissionDenied
 from rest_framework.request import Request
 from rest_framework.response import Response
-from rest_framework.views import APIView
 
-from accounts import policy
-from accounts.models import Organization, User
+from accounts.enums import TokenScope
 from accounts.policy import Action, Resource
-from prebuilds import claims, services
-from prebuilds.models import Claim
-from templates_app.models import Template
-from workspaces.enums import Transition
-from workspaces.models import Workspace, WorkspaceBuild
+from prebuilds.api.base.pages import answer_page, list_of
+from prebuilds.api.base.serializers import PageQuery, StrictSerializer
+from prebuilds.api.base.views import ApiView
+from prebuilds.api.visible import (
+    find_workspace,
+    path_text,
+    visible_user,
+    visible_workspaces,
+    workspaces_with_relations,
+)
+from prebuilds.api.workspace_agents import ailment
+from prebuilds.api.workspace_builds import BuildSerializer
+from prebuilds.models import ClaimOutcome, ClaimReason
+from workspaces.enums import AutomaticUpdates
+from workspaces.models import Workspace
+from workspaces.search import read_search, search_workspaces
+from workspaces.services.workspaces import NAME_LIMIT, rename_workspace
 
-LIST_LIMIT = 100
+SEARCH_LIMIT = 1_000
 
 
-class ParameterSerializer(serializers.Serializer[Any]):
-    """One parameter value."""
+class ClaimSerializer(serializers.Serializer[Any]):
+    """Whether somebody got a ready workspace, and why or why not."""
 
-    name = serializers.CharField(max_length=64)
-    value = serializers.CharField(allow_blank=True, trim_whitespace=False)
+    outcome = serializers.ChoiceField(choices=ClaimOutcome.choices)
+    reason = serializers.ChoiceField(choices=ClaimReason.choices)
 
 
-class CreateWorkspaceSerializer(serializers.Serializer[Any]):
-    """What somebody asks for; the field names are Coder's."""
+class HealthSerializer(serializers.Serializer[Any]):
+    """Whether all agents of a workspace do what they should."""
 
+    healthy = serializers.BooleanField()
+    failing_agents = serializers.ListField(child=serializers.UUIDField())
+
+
+class WorkspaceSerializer(serializers.Serializer[Any]):
+    """A workspace, with Coder's field names and what became of its claim.
+
+    Takes the instant as `now` from its context.
+    """
+
+    id = serializers.UUIDField()
+    name = serializers.CharField()
+    owner_id = serializers.UUIDField()
+    owner_name = serializers.CharField(source="owner.username")
+    organization_id = serializers.UUIDField()
+    organization_name = serializers.CharField(source="organization.name")
     template_id = serializers.UUIDField()
-    template_version_preset_id = serializers.UUIDField(required=False, allow_null=True)
-    name = serializers.CharField(max_length=64)
-    rich_parameter_values = ParameterSerializer(many=True, required=False)
+    template_name = serializers.CharField(source="template.name")
+    template_display_name = serializers.CharField(source="template.display_name", allow_blank=True)
+    template_icon = serializers.CharField(source="template.icon", allow_blank=True)
+    template_active_version_id = serializers.UUIDField(
+        source="template.active_version_id", allow_null=True
+    )
+    outdated = serializers.SerializerMethodField()
+    created_at = serializers.DateTimeField()
+    updated_at = serializers.DateTimeField()
+    last_used_at = serializers.DateTimeField(allow_null=True)
+    is_prebuild = serializers.BooleanField()
+    ttl_ms = serializers.SerializerMethodField()
+    autostart_schedule = serializers.SerializerMethodField()
+    next_start_at = serializers.DateTimeField(allow_null=True)
+    dormant_at = serializers.DateTimeField(allow_null=True)
+    deleting_at = serializers.DateTimeField(allow_null=True)
+    automatic_updates = serializers.ChoiceField(choices=AutomaticUpdates.choices)
+    health = serializers.SerializerMethodField()
+    latest_build = serializers.SerializerMethodField()
+    claim = serializers.SerializerMethodField()
+
+    def get_outdated(self, workspace: Workspace) -> bool:
+        """Return whether the template has another active version by now."""
+        build = workspace.latest_build
+        active = workspace.template.active_version_id
+        return build is not None and build.template_version_id != active
+
+    def get_ttl_ms(self, workspace: Workspace) -> int | None:
+        """Return milliseconds, as Coder does."""
+        return workspace.ttl_seconds * 1000 if workspace.ttl_seconds else None
+
+    def get_autostart_schedule(self, workspace: Workspace) -> str | None:
+        """Return nothing, as Coder does, for a workspace that does not start by itself."""
+        return workspace.autostart_schedule or None
+
+    @extend_schema(responses=HealthSerializer)
+    def get_health(self, workspace: Workspace) -> dict[str, Any]:
+        """Return which agents of the latest build fail."""
+        build = workspace.latest_build
+        resources = build.resources.all() if build else ()
+        agents = (agent for resource in resources for agent in resource.agents.all())
+        failing = [str(agent.pk) for agent in agents if ailment(agent, self.context)]
+        return {"healthy": not failing, "failing_agents": failing}
+
+    @extend_schema(responses=BuildSerializer(allow_null=True))
+    def get_latest_build(self, workspace: Workspace) -> dict[str, Any] | None:
+        """Return the build that says how the workspace is."""
+        build = workspace.latest_build
+        if build is None:
+            return None
+        build.workspace = workspace
+        return self._builds.to_representation(build)
+
+    @cached_property
+    def _builds(self) -> BuildSerializer:
+        """One for all rows of a list: to make a serializer costs more than to use it."""
+        return BuildSerializer(context=self.context)
+
+    @extend_schema(responses=ClaimSerializer(allow_null=True))
+    def get_claim(self, workspace: Workspace) -> dict[str, Any] | None:
+        """Return nothing for what was never asked for: a prebuild."""
+        claim = getattr(workspace, "claim", None)
+        return {"outcome": claim.outcome, "reason": claim.reason} if claim else None
 
 
-class CreateBuildSerializer(serializers.Serializer[Any]):
-    """Which transition to build."""
+class SearchQuery(PageQuery):
+    """Which workspaces, and which part of the list."""
 
-    transition = serializers.ChoiceField(choices=Transition.choices)
-
-
-class CreateWorkspaceView(APIView):
-    """POST /organizations/{organization}/members/{user}/workspaces"""
-
-    def post(self, request: Request, organization: UUID, user: str) -> Response:
-        """Hand over a ready workspace, or build one; 201 either way, `claim` says which."""
-        actor = _actor(request)
-        owner = actor if user == "me" else _visible_user(actor, user)
-        home = get_object_or_404(Organization, pk=organization)
-        where = {"organization_id": home.pk, "owner_id": owner.pk}
-        if not policy.can(actor, Action.READ, Resource.TEMPLATE, organization_id=home.pk):
-            raise Http404
-        if not policy.can(actor, Action.CREATE, Resource.WORKSPACE, **where):
-            raise PermissionDenied
-        asked = CreateWorkspaceSerializer(data=request.data)
-        asked.is_valid(raise_exception=True)
-        template = get_object_or_404(
-            Template, pk=asked.validated_data["template_id"], organization=home
-        )
-        result = claims.claim_or_create_workspace(
-            owner=owner,
-            template=template,
-            preset_id=asked.validated_data.get("template_version_preset_id"),
-            name=asked.validated_data["name"],
-            parameters={
-                each["name"]: each["value"]
-                for each in asked.validated_data.get("rich_parameter_values", [])
-            },
-            now=timezone.now(),
-        )
-        made = _with_relations().get(pk=result.workspace.pk)
-        return Response(workspace_as_json(made), status=status.HTTP_201_CREATED)
-
-
-class WorkspaceListView(APIView):
-    """GET /workspaces"""
-
-    def get(self, request: Request) -> Response:
-        """Return the workspaces the caller may see, newest first, at most LIST_LIMIT."""
-        rows = visible_workspaces(_actor(request))
-        return Response(
-            {
-                "workspaces": [workspace_as_json(one) for one in rows[:LIST_LIMIT]],
-                "count": rows.count(),
-            }
-        )
-
-
-class WorkspaceView(APIView):
-    """GET /workspaces/{id}"""
-
-    def get(self, request: Request, workspace: UUID) -> Response:
-        """Return one workspace."""
-        found = get_object_or_404(visible_workspaces(_actor(request)), pk=workspace)
-        return Response(workspace_as_json(found))
-
-
-class WorkspaceBuildsView(APIView):
-    """GET and POST /workspaces/{id}/builds"""
-
-    def get(self, request: Request, workspace: UUID) -> Response:
-        """Return the workspace's builds, newest first."""
-        found = get_object_or_404(visible_workspaces(_actor(request)), pk=workspace)
-        rows = found.builds.select_related("job", "template_version").order_by("-build_number")
-        return Response([build_as_json(one) for one in rows[:LIST_LIMIT]])
-
-    def post(self, request: Request, workspace: UUID) -> Response:
-        """Ask for a start, stop or deletion."""
-        actor = _actor(request)
-        found = get_object_or_404(visible_workspaces(actor), pk=workspace)
-        asked = CreateBuildSerializer(data=request.data)
-        asked.is_valid(raise_exception=True)
-        transition = Transition(asked.validated_data["transition"])
-        if not may_build(actor, found, transition):
-            raise PermissionDenied
-        build = services.request_build(
-            workspace=found, transition=transition, actor=actor, now=timezone.now()
-        )
-        return Response(build_as_json(build), status=status.HTTP_201_CREATED)
-
-
-def visible_workspaces(actor: User) -> QuerySet[Workspace]:
-    """Return the live workspaces a person may see, with what their JSON needs."""
-    rows = _with_relations().filter(deleted_at__isnull=True)
-    organizations = policy.subject_of(actor).readable_organizations(Resource.WORKSPACE)
-    if organizations is None:
-        return rows
-    return rows.filter(owner=actor) | rows.filter(organization_id__in=organizations)
-
-
-def may_build(actor: User, workspace: Workspace, transition: Transition) -> bool:
-    """Return whether a person may ask for this build of this workspace."""
-    where = {"organization_id": workspace.organization_id, "owner_id": workspace.owner_id}
-    if transition == Transition.DELETE:
-        return policy.can_delete_workspace(actor, **where)
-    return policy.can(actor, Action.UPDATE, Resource.WORKSPACE, **where)
-
-
-def workspace_as_json(workspace: Workspace) -> dict[str, Any]:
-    """Return a workspace with Coder's field names, and what became of its claim."""
-    claim: Claim | None = getattr(workspace, "claim", None)
-    latest = workspace.latest_build
-    return {
-        "id": str(workspace.pk),
-        "name": workspace.name,
-        "owner_id": str(workspace.owner_id),
-        "owner_name": workspace.owner.username,
-        "organization_id": str(workspace.organization_id),
-        "organization_name": workspace.organization.name,
-        "template_id": str(workspace.template_id),
-        "template_name": workspace.template.name,
-        "created_at": workspace.created_at,
-        "updated_at": workspace.updated_at,
-        "last_used_at": workspace.last_used_at,
-        "is_prebuild": workspace.is_prebuild,
-        "ttl_ms": workspace.ttl_seconds * 1000 if workspace.ttl_seconds else None,
-        "latest_build": build_as_json(latest) if latest else None,
-        "claim": {"outcome": claim.outcome, "reason": claim.reason} if claim else None,
-    }
-
-
-def build_as_json(build: WorkspaceBuild) -> dict[str, Any]:
-    """Return a build with Coder's field names."""
-    job = build.job
-    return {
-        "id": str(build.pk),
-        "workspace_id": str(build.workspace_id),
-        "build_number": build.build_number,
-        "transition": build.transition,
-        "stage": build.stage,
-        "reason": build.reason,
-        "template_version_id": str(build.template_version_id),
-        "template_version_name": build.template_version.name,
-        "template_version_preset_id": str(build.preset_id) if build.preset_id else None,
-        "initiator_id": str(build.initiator_id),
-        "created_at": build.created_at,
-        "deadline": build.deadline,
-        "job": {
-            "id": str(job.pk),
-            "status": job.status,
-            "error": job.error,
-            "error_code": job.error_code,
-            "created_at": job.created_at,
-            "started_at": job.started_at,
-            "completed_at": job.completed_at,
-        },
-    }
-
-
-def _with_relations() -> QuerySet[Workspace]:
-    """Return workspaces with everything their JSON needs, in one statement."""
-    return Workspace.objects.select_related(
-        "owner",
-        "organization",
-        "template",
-        "claim",
-        "latest_build__job",
-        "latest_build__template_version",
+    q = serializers.CharField(
+        default="",
+        allow_blank=True,
+        max_length=SEARCH_LIMIT,
+        help_text=(
+            "Terms that must all hold: `owner:me`, `owner:prebuilds`, `template:`, `preset:`, "
+            "`version:` (a name, `active` or `old`), `organization:`, `status:`, `outdated:true`, "
+            "`dormant:true`, `name:`; a free word is a part of the name."
+        ),
     )
 
 
-def _actor(request: Request) -> User:
-    assert isinstance(request.user, User)
-    return request.user
+class RenameSerializer(StrictSerializer):
+    """What may be changed of a workspace itself."""
+
+    name = serializers.CharField(max_length=NAME_LIMIT)
 
 
-def _visible_user(actor: User, name: str) -> User:
-    found = get_object_or_404(User.objects, username__iexact=name)
-    if found != actor and not policy.can(actor, Action.READ, Resource.USER):
-        raise Http404
-    return found
+class WorkspaceListView(ApiView):
+    """GET /workspaces"""
+
+    @extend_schema(parameters=[SearchQuery], responses=list_of("workspaces", WorkspaceSerializer))
+    def get(self, request: Request) -> Response:
+        """Return the workspaces the caller may see and asked for, newest first."""
+        asked = self.query(SearchQuery)
+        search = read_search(asked["q"], self.user)
+        if search.problems:
+            raise serializers.ValidationError({"q": list(search.problems)})
+        return answer_page(
+            request,
+            search_workspaces(self.user, search),
+            asked,
+            WorkspaceSerializer(context={"now": timezone.now()}).to_representation,
+            wrap="workspaces",
+            shown=workspaces_with_relations(),
+        )
+
+
+class WorkspaceView(ApiView):
+    """GET and PATCH /workspaces/{workspace}"""
+
+    write_scope = TokenScope.USE
+    error_statuses: ClassVar = (409, 410)
+
+    @extend_schema(responses=WorkspaceSerializer)
+    def get(self, request: Request, workspace: UUID) -> Response:
+        """Return one workspace."""
+        found = get_object_or_404(visible_workspaces(self.user), pk=workspace)
+        return Response(workspace_as_json(found))
+
+    @extend_schema(request=RenameSerializer, responses={204: None})
+    def patch(self, request: Request, workspace: UUID) -> Response:
+        """Rename a workspace; a prebuild keeps its name (409)."""
+        found = find_workspace(self.user, workspace)
+        self.require(
+            Action.UPDATE,
+            Resource.WORKSPACE,
+            organization_id=found.organization_id,
+            owner_id=found.owner_id,
+        )
+        name = self.body(RenameSerializer)["name"]
+        rename_workspace(workspace_id=found.pk, name=name, actor=self.actor, now=timezone.now())
+        return Response(status=status.HTTP_204_NO_CONTENT)
+
+
+class WorkspaceByNameView(ApiView):
+    """GET /users/{user}/workspace/{name}"""
+
+    @extend_schema(responses=WorkspaceSerializer)
+    def get(self, request: Request, user: str, name: str) -> Response:
+        """Return somebody's live workspace by its name."""
+        owner = visible_user(self.user, user)
+        named = visible_workspaces(self.user).filter(owner=owner, name__iexact=path_text(name))
+        return Response(workspace_as_json(get_object_or_404(named)))
+
+
+def workspace_as_json(workspace: Workspace) -> dict[str, Any]:
+    """Return one workspace, as it is now."""
+    return dict(WorkspaceSerializer(workspace, context={"now": timezone.now()}).data)
+
+
+urlpatterns = [
+    path("workspaces", WorkspaceListView.as_view()),
+    path("workspaces/<uuid:workspace>", WorkspaceView.as_view()),
+    path("users/<str:user>/workspace/<str:name>", WorkspaceByNameView.as_view()),
+]

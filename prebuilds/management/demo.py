@@ -16,6 +16,8 @@ PEOPLE: Final[tuple[tuple[str, str, list[str]], ...]] = (
     ("ben", "Ben Member", []),
 )
 
+AGEING, SILENT = "One hour", "Silent"
+
 PROGRAM: Final = '''"""Count words, most frequent first."""
 
 from collections import Counter
@@ -160,10 +162,31 @@ COSTLY: Final = VersionSpec(
     presets=(PresetSpec(name="GPU", desired_instances=1),),
 )
 
+LAB: Final = VersionSpec(
+    name="1.0.0",
+    message="Two labs that go wrong in their own ways",
+    startup_script='echo "Ready for $WORKSPACE_OWNER"\n',
+    presets=(
+        PresetSpec(
+            name=AGEING,
+            description="Always by schedule; none is older than an hour.",
+            desired_instances=0,
+            ttl_seconds=3600,
+            schedules=(("* * * * *", 1),),
+        ),
+        PresetSpec(
+            name=SILENT,
+            description="Its agent starts over once, and is not heard of again.",
+            desired_instances=1,
+        ),
+    ),
+)
+
 TEMPLATES: Final = (
     ("python-project", "Python project", "A virtual environment and a tested program.", WORKING),
     ("release-train", "Release train", "Moves on by itself while you watch.", release(1)),
     ("nightly-image", "Nightly image", "Fails on purpose: see how a broken pool looks.", FAILING),
     ("gpu-lab", "GPU lab", "Held: the prebuilds group has no quota for its cost.", COSTLY),
+    ("teaching-lab", "Teaching lab", "One expires, one never becomes ready.", LAB),
     ("regional", "Regional lab", "One preset names a region that was closed.", INVALID),
 )

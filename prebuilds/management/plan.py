@@ -1,8 +1,8 @@
-"""Show a decision as lines of a diff for people, or as stable JSON for machines."""
+"""Show a decision as lines of a diff for people."""
 
 from collections.abc import Iterable, Mapping
 from datetime import datetime
-from typing import Any, assert_never
+from typing import assert_never
 from uuid import UUID
 
 from prebuilds.core.actions import (
@@ -16,8 +16,7 @@ from prebuilds.core.actions import (
     SetStatus,
 )
 from prebuilds.core.snapshot import PresetSnapshot
-from prebuilds.dashboard.base.wording import say_duration
-from prebuilds.reconciler import state_as_json
+from prebuilds.dashboard.base.wording import say_duration, say_word
 
 
 def doomed_ids(decisions: Iterable[Decision]) -> list[UUID]:
@@ -50,17 +49,17 @@ def plan_lines(decision: Decision, names: Mapping[UUID, str], now: datetime) -> 
 def _line(preset: PresetSnapshot, action: Action, names: Mapping[UUID, str], now: datetime) -> str:
     match action:
         case CreatePrebuilds():
-            return f"+ create {action.count}  {words(action.reason)} {action.count}"
+            return f"+ create {action.count}  {say_word(action.reason)} {action.count}"
         case DeletePrebuild():
             name = names.get(action.workspace_id, str(action.workspace_id))
             return f"- delete {name}  {_why_deleted(preset, action, now)}"
         case CancelPending():
-            return f"× cancel {len(action.builds)} pending  {words(action.reason)}"
+            return f"× cancel {len(action.builds)} pending  {say_word(action.reason)}"
         case HoldCreation():
             until = f" until {action.until:%H:%M:%S}" if action.until else ""
-            return f"‖ held {action.count}  {words(action.reason)}{until}"
+            return f"‖ held {action.count}  {say_word(action.reason)}{until}"
         case SetStatus():
-            return f"! status {words(action.status)}  {words(action.reason)}"
+            return f"! status {say_word(action.status)}  {say_word(action.reason)}"
         case _:
             assert_never(action)
 
@@ -69,51 +68,7 @@ def _why_deleted(preset: PresetSnapshot, action: DeletePrebuild, now: datetime) 
     """Return the reason, and since when it holds where that is known."""
     prebuild = next((one for one in preset.running if one.id == action.workspace_id), None)
     if prebuild is None:
-        return words(action.reason)
+        return say_word(action.reason)
     if action.reason == Reason.EXPIRED and preset.ttl:
         return f"expired {say_duration(now - prebuild.created_at - preset.ttl)} ago"
-    return f"{words(action.reason)}, created {say_duration(now - prebuild.created_at)} ago"
-
-
-def decision_as_json(decision: Decision) -> dict[str, Any]:
-    """Return a decision with its numbers; the keys are documented in docs/commands.md."""
-    preset = decision.preset
-    return {
-        "preset_id": str(preset.id),
-        "preset": preset.name,
-        "template": preset.template_name,
-        "version": preset.version_name,
-        "organization": preset.organization_name,
-        "active": preset.is_active,
-        "state": state_as_json(decision.state),
-        "actions": [_action_as_json(action) for action in decision.actions],
-    }
-
-
-def _action_as_json(action: Action) -> dict[str, Any]:
-    match action:
-        case CreatePrebuilds():
-            return {"action": "create", "reason": action.reason, "count": action.count}
-        case DeletePrebuild():
-            workspace = str(action.workspace_id)
-            return {"action": "delete", "reason": action.reason, "workspace_id": workspace}
-        case CancelPending():
-            workspaces = [str(one.workspace_id) for one in action.builds]
-            return {"action": "cancel", "reason": action.reason, "workspace_ids": workspaces}
-        case HoldCreation():
-            until = action.until.isoformat() if action.until else None
-            return {
-                "action": "hold",
-                "reason": action.reason,
-                "count": action.count,
-                "until": until,
-            }
-        case SetStatus():
-            return {"action": "set_status", "reason": action.reason, "status": action.status}
-        case _:
-            assert_never(action)
-
-
-def words(value: str) -> str:
-    """Return a stored word as people write it."""
-    return value.replace("_", " ")
+    return f"{say_word(action.reason)}, created {say_duration(now - prebuild.created_at)} ago"

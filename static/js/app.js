@@ -14,6 +14,29 @@
     form.querySelector("[type=submit]")?.classList.add("btn-loading");
   });
 
+  // A plan arrives in the dialog: it opens then, and gives the focus back when it closes.
+  const dialog = () => document.getElementById("dialog");
+  document.addEventListener("htmx:after:swap", () => {
+    const shown = dialog();
+    if (shown && shown.childElementCount && !shown.open) shown.showModal();
+  });
+  document.addEventListener("click", (event) => {
+    const shown = dialog();
+    if (!shown?.open) return;
+    if (event.target === shown || event.target.closest?.("[data-close-dialog]")) shown.close();
+  });
+  document.addEventListener(
+    "close",
+    (event) => {
+      if (event.target === dialog()) event.target.replaceChildren();
+    },
+    true,
+  );
+
+  document.addEventListener("change", (event) => {
+    if (event.target.matches("[data-submit-on-change]")) event.target.form.requestSubmit();
+  });
+
   // A page taken from the back-forward cache may be sent again.
   window.addEventListener("pageshow", () => {
     for (const form of document.querySelectorAll("[data-sent]")) {

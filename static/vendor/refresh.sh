@@ -4,6 +4,7 @@
 set -eu
 tabler=1.6.1
 icons=3.51.0
+uplot=1.6.32
 
 static=$(cd "$(dirname "$0")/.." && pwd)
 work=$(mktemp -d)
@@ -15,6 +16,7 @@ fetch() { # name version folder
 }
 fetch @tabler/core "$tabler" core
 fetch @tabler/icons "$icons" icons
+fetch uplot "$uplot" uplot
 
 mkdir -p "$static/vendor/tabler"
 for kind in css js; do
@@ -23,6 +25,10 @@ for kind in css js; do
         "$work/core/dist/$kind/tabler.min.$kind" >"$static/vendor/tabler/tabler.min.$kind"
 done
 cp "$work/icons/LICENSE" "$static/vendor/tabler/LICENSE"
+
+mkdir -p "$static/vendor/uplot"
+cp "$work/uplot/LICENSE" "$work/uplot/dist/uPlot.min.css" "$static/vendor/uplot/"
+cp "$work/uplot/dist/uPlot.iife.min.js" "$static/vendor/uplot/uPlot.min.js"
 
 python3 - "$work/icons/icons/outline" "$static/icons.txt" "$static/icons.svg" <<'PYTHON'
 import pathlib, re, sys
@@ -39,4 +45,4 @@ header = "<!-- Tabler Icons, MIT, made by vendor/refresh.sh -->\n"
 body = "\n".join(symbols)
 sprite.write_text(f'<svg xmlns="http://www.w3.org/2000/svg">\n{header}{body}\n</svg>\n')
 PYTHON
-echo "vendored: tabler $tabler, icons $icons"
+echo "vendored: tabler $tabler, icons $icons, uplot $uplot"

@@ -12,6 +12,8 @@ from django.conf import settings
 from django.contrib.auth.views import redirect_to_login
 from django.http import HttpRequest, HttpResponse, HttpResponseBase
 
+from accounts.audit import Actor
+from accounts.enums import AuditSource
 from accounts.models import User
 
 Arguments = ParamSpec("Arguments")
@@ -21,6 +23,12 @@ View = Callable[Concatenate[HttpRequest, Arguments], HttpResponseBase]
 def current_user(request: HttpRequest) -> User:
     """Return who is signed in; only for views behind `signed_in`."""
     return cast("User", request.user)
+
+
+def actor_of(request: HttpRequest) -> Actor:
+    """Return who is signed in as the audit log names them."""
+    address = request.META.get("REMOTE_ADDR") or None
+    return Actor(user=current_user(request), source=AuditSource.PAGE, address=address)
 
 
 def signed_in(view: View[Arguments]) -> View[Arguments]:

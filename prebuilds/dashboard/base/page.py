@@ -10,7 +10,10 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.utils import timezone
 
+from accounts.policy import Action, Resource, subject_of
 from prebuilds.dashboard.base.access import current_user
+from prebuilds.dashboard.base.navigation import navigation_of
+from prebuilds.selectors import current_pause
 
 
 def render_page(
@@ -21,14 +24,20 @@ def render_page(
     section: str,
     status: int = 200,
 ) -> HttpResponse:
-    """Render a whole page; `section` names the entry of the navigation that is lit."""
-    viewer = current_user(request)
+    """Render a whole page; `section` names the entry of the navigation that is lit.
+
+    A page that knows already whether reconciliation is paused says so as `pause`.
+    """
+    viewer, now = current_user(request), timezone.now()
     layout = {
         "section": section,
         "viewer": viewer,
+        "navigation": navigation_of(viewer),
         "may_use_admin": viewer.is_staff,
         "product_version": product_version(),
-        "loaded_at": timezone.now(),
+        "loaded_at": now,
+        "pause": context["pause"] if "pause" in context else current_pause(now),
+        "may_resume": subject_of(viewer).can_anywhere(Action.UPDATE, Resource.PREBUILDS_SETTINGS),
     }
     return _never_stored(render(request, template, {**layout, **context}, status=status))
 

@@ -45,3 +45,8 @@ def say_list(parts: list[str]) -> str:
 def seconds_between(earlier: datetime | None, later: datetime | None) -> timedelta | None:
     """Return the span between two instants, or None when one of them is missing."""
     return later - earlier if earlier and later else None
+
+
+def say_word(stored: object) -> str:
+    """Return a stored word as people write it: "hard limited"."""
+    return str(stored).replace("_", " ")

@@ -149,6 +149,14 @@ def suggest_name(template: Template, taken: set[str]) -> str:
     return f"{stem}-{number}"
 
 
+def say_match(preset: Preset | None, pools: Mapping[UUID, PoolRow]) -> str:
+    """Return what choosing one's own values comes to: whose ready workspaces they fit."""
+    if preset is None:
+        return "These values match no preset: the workspace will be built for you."
+    ready = _ready(pools.get(preset.pk)) or "none"
+    return f"These values match preset {preset.name}: {ready} ready now."
+
+
 def _wait(pool: PoolRow | None, usual: timedelta | None) -> str:
     if ready := _ready(pool):
         return f"{say_count(ready, 'workspace')} ready now: usually yours at once"

@@ -2,7 +2,8 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from uuid import UUID
+from typing import Final
+from uuid import UUID, uuid4
 
 from django.contrib import messages
 from django.http import Http404, HttpRequest, HttpResponse
@@ -19,19 +20,29 @@ from prebuilds.dashboard.create_workspace.presentation import (
     parameter_fields,
     preset_cards,
     read_values,
+    say_match,
     suggest_name,
 )
-from prebuilds.errors import PrebuildsError
+from prebuilds.errors import IdempotencyKeyReused, PrebuildsError
 from prebuilds.models import ClaimReason
 from templates_app.errors import TemplatesError
 from templates_app.models import ParameterDefinition, Preset, Template
-from templates_app.parameters import InvalidParameters
+from templates_app.parameters import InvalidParameters, PresetCandidate, match_presets
 from workspaces.errors import InvalidName, NameTaken, WorkspacesError
+from workspaces.selectors import usual_build_time
+
+KEY_LIMIT: Final = 64
+SENT_BEFORE: Final = (
+    "You have already made a workspace with this form. Send it again to make another one."
+)
 
 
 @dataclass(slots=True, kw_only=True)
 class Draft:
-    """What the person has chosen so far, and what was wrong with it."""
+    """What the person has chosen so far, and what was wrong with it.
+
+    `key` is the form's own: sent twice, by a double click or a reload, it makes one workspace.
+    """
 
     template: Template
     presets: list[Preset]
@@ -39,6 +50,7 @@ class Draft:
     preset: Preset | None
     values: Mapping[str, str]
     name: str
+    key: str
     problems: dict[str, str] = field(default_factory=dict)
 
     @property
@@ -66,6 +78,9 @@ def page(request: HttpRequest) -> HttpResponse:
     if request.method == "POST":
         return _create(request, draft)
     if is_fragment(request):
+        if request.GET.get("part") == "hint":
+            hint = {"draft": draft, "hint": _hint(draft, _pools())}
+            return render_fragment(request, "create_workspace/page.html#hint", hint)
         return render_fragment(request, "create_workspace/page.html#parameters", _fields(draft))
     draft.name = suggest_name(draft.template, queries.names_in_use(user))
     return _show(request, draft, several_templates=len(templates) > 1)
@@ -93,6 +108,7 @@ def _read_draft(request: HttpRequest, template: Template) -> Draft:
         preset=_chosen_preset(presets, sent.get("preset")),
         values=read_values(definitions, sent.dict()) if was_sent else {},
         name=sent.get("name", "").strip(),
+        key=sent.get("key", "")[:KEY_LIMIT] or uuid4().hex,
     )
 
 
@@ -111,9 +127,13 @@ def _create(request: HttpRequest, draft: Draft) -> HttpResponse:
             name=draft.name,
             parameters=draft.parameters,
             now=timezone.now(),
+            options=claims.Options(idempotency_key=draft.key),
         )
     except (NameTaken, InvalidName) as error:
         draft.problems["name"] = str(error)
+    except IdempotencyKeyReused:
+        draft.problems["form"] = SENT_BEFORE
+        draft.key = uuid4().hex
     except InvalidParameters as error:
         draft.problems.update(_parameter_problems(draft, error))
     except (PrebuildsError, WorkspacesError, TemplatesError, AccountsError) as error:
@@ -142,18 +162,43 @@ def _announcement(name: str, reason: str) -> str:
 def _show(
     request: HttpRequest, draft: Draft, *, several_templates: bool, status: int = 200
 ) -> HttpResponse:
-    now = timezone.now()
-    pools = {pool.preset_id: pool for pool in selectors.list_pools(now=now).pools}
-    usual = queries.usual_build_time(draft.template.active_version_id)
+    pools = _pools()
+    usual = usual_build_time(draft.template.active_version_id)
     chosen: UUID | None = draft.preset.pk if draft.preset else None
     context = {
         "cards": preset_cards(draft.presets, pools, chosen=chosen, usual=usual),
         "several_templates": several_templates,
         **_fields(draft),
+        "hint": _hint(draft, pools),
     }
     return render_page(
         request, "create_workspace/page.html", context, section="create", status=status
     )
+
+
+def _pools() -> dict[UUID, selectors.PoolRow]:
+    return {pool.preset_id: pool for pool in selectors.list_pools(now=timezone.now()).pools}
+
+
+def _hint(draft: Draft, pools: Mapping[UUID, selectors.PoolRow]) -> str:
+    """Return which preset one's own values match; an empty text once a preset is chosen."""
+    return "" if draft.preset else say_match(_matching_preset(draft), pools)
+
+
+def _matching_preset(draft: Draft) -> Preset | None:
+    """Return the preset whose workspaces the values fit best, as the claim sees them."""
+    candidates = [
+        PresetCandidate(
+            id=preset.pk,
+            name=preset.name,
+            is_default=preset.is_default,
+            parameters={one.name: one.value for one in preset.parameters.all()},
+        )
+        for preset in draft.presets
+    ]
+    defaults = {one.name: one.default for one in draft.definitions if one.default is not None}
+    best = next(iter(match_presets(candidates, {**defaults, **draft.values})), None)
+    return next((preset for preset in draft.presets if best and preset.pk == best.id), None)
 
 
 def _fields(draft: Draft) -> dict[str, object]:

@@ -10,6 +10,7 @@ from typing import Final
 from asgiref.sync import sync_to_async
 from django.db import connections
 from django.http import HttpRequest, HttpResponse, HttpResponseBase, StreamingHttpResponse
+from django.views.decorators.http import require_safe
 
 from workspaces import listening
 
@@ -20,6 +21,7 @@ LIFETIME_SECONDS: Final = 600.0
 """Then the browser connects anew, so that a session that has ended does not listen for ever."""
 
 
+@require_safe
 async def pools_stream(request: HttpRequest) -> HttpResponseBase:
     """Stream a `stale` event whenever a pool, prebuild or workspace has changed."""
     if not await _is_signed_in(request):

@@ -1,117 +1,61 @@
 """Turn the overview of pools into what the page says: a verdict, chips, rows. Pure."""
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from itertools import groupby
 from typing import Final
-from urllib.parse import urlencode
+from uuid import UUID
 
 from prebuilds.dashboard.base.icons import icon_name
 from prebuilds.dashboard.base.wording import say_count
 from prebuilds.dashboard.pools.bar import PoolBar, draw_bar
+from prebuilds.dashboard.pools.healths import HEALTHS, NEEDS_SOMEBODY, Health
+from prebuilds.dashboard.pools.searches import members_query
+from prebuilds.dashboard.pools.spark import Spark, draw_spark
+from prebuilds.dashboard.pools.steps import Step, find_step
+from prebuilds.dashboard.pools.tiles import say_rate
 from prebuilds.selectors import PoolRow, PoolsOverview
+from prebuilds.trends import PoolDay, Served
+
+NOBODY: Final = PoolDay()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Health:
-    """How a health is shown: never by colour alone."""
+class Asked:
+    """Which pools the URL asks for: those of a health, those whose names hold every word."""
 
-    key: str
-    word: str
-    icon: str
-    tone: str
-    meaning: str
+    health: Health | None = None
+    text: str = ""
 
-
-HEALTHS: Final = {
-    health.key: health
-    for health in (
-        Health(
-            key="hard_limited",
-            word="Hard-limited",
-            icon="hand-stop",
-            tone="bad",
-            meaning="Stopped after repeated failures",
-        ),
-        Health(
-            key="validation_failed",
-            word="Validation failed",
-            icon="file-alert",
-            tone="bad",
-            meaning="Its parameter values are not accepted",
-        ),
-        Health(
-            key="backing_off",
-            word="Backing off",
-            icon="clock-pause",
-            tone="warn",
-            meaning="Waiting after a failed build",
-        ),
-        Health(
-            key="degraded",
-            word="Degraded",
-            icon="circle-dashed",
-            tone="busy",
-            meaning="Running, but not all are ready yet",
-        ),
-        Health(
-            key="held",
-            word="Held",
-            icon="hourglass",
-            tone="warn",
-            meaning="Waiting for its turn or for quota",
-        ),
-        Health(
-            key="filling",
-            word="Filling",
-            icon="droplet",
-            tone="busy",
-            meaning="Missing prebuilds are being built",
-        ),
-        Health(
-            key="paused",
-            word="Paused",
-            icon="player-pause",
-            tone="off",
-            meaning="Nothing is built or deleted",
-        ),
-        Health(
-            key="draining",
-            word="Draining",
-            icon="droplet-down",
-            tone="off",
-            meaning="An older version; its prebuilds are deleted",
-        ),
-        Health(
-            key="healthy",
-            word="Healthy",
-            icon="circle-check",
-            tone="good",
-            meaning="As many are ready as desired",
-        ),
-    )
-}
-"""Worst first."""
-NEEDS_SOMEBODY: Final = frozenset({"hard_limited", "validation_failed", "backing_off"})
+    @property
+    def words(self) -> list[str]:
+        """Return the words to find, in small letters."""
+        return self.text.lower().split()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PoolView:
-    """One row of the table."""
+    """One row of the table. `also` says what is there beside those that are ready."""
 
     row: PoolRow
     health: Health
     bar: PoolBar
+    also: str
     icon: str
     members_query: str
+    served: Served
+    rate: str
+    spark: Spark | None
+    step: Step | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TemplateGroup:
     """The pools of one template."""
 
+    key: UUID
     name: str
     icon: str
     organization: str
@@ -125,7 +69,6 @@ class Chip:
     health: Health
     count: int
     is_chosen: bool
-    query: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -138,40 +81,38 @@ class Verdict:
     tone: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PoolsPage:
-    """Everything the pools page shows."""
-
-    verdict: Verdict
-    chips: tuple[Chip, ...]
-    groups: tuple[TemplateGroup, ...]
-    as_of: datetime
-    is_paused: bool
-    is_empty: bool
-    chosen: Health | None
-    query: str
+def ask(*, health: str, text: str) -> Asked:
+    """Return what the URL asks for; an unknown health asks for all."""
+    return Asked(health=HEALTHS.get(health), text=text.strip())
 
 
-def present_pools(overview: PoolsOverview, *, chosen: str) -> PoolsPage:
-    """Return the page's content, filtered by a health when `chosen` names one."""
-    health = HEALTHS.get(chosen)
-    shown = [pool for pool in overview.pools if health is None or pool.health == health.key]
-    return PoolsPage(
-        verdict=_verdict(overview),
-        chips=_chips(overview.pools, health),
-        groups=_groups(shown),
-        as_of=overview.as_of,
-        is_paused=overview.paused,
-        is_empty=not overview.pools,
-        chosen=health,
-        query=f"?{urlencode({'health': health.key})}" if health else "",
+def find_pools(pools: Sequence[PoolRow], asked: Asked) -> list[PoolRow]:
+    """Return the pools that were asked for."""
+    return [
+        pool
+        for pool in pools
+        if (asked.health is None or pool.health == asked.health.key)
+        and (not asked.words or _is_named(pool, asked.words))
+    ]
+
+
+def _is_named(pool: PoolRow, words: Sequence[str]) -> bool:
+    names = (
+        pool.template_name,
+        pool.template_display_name,
+        pool.preset_name,
+        pool.version_name,
+        pool.organization_name,
     )
+    text = " ".join(names).lower()
+    return all(word in text for word in words)
 
 
-def _verdict(overview: PoolsOverview) -> Verdict:
+def pass_verdict(overview: PoolsOverview, *, told: Collection[UUID | None] = ()) -> Verdict:
+    """Return the whole overview in a sentence; `told` are presets with an open notice."""
     pools = [pool for pool in overview.pools if pool.health != "draining"]
     total = len(pools)
-    needing = sum(pool.health in NEEDS_SOMEBODY for pool in pools)
+    needing = sum(pool.health in NEEDS_SOMEBODY or pool.preset_id in told for pool in pools)
     warm = sum(pool.health == "healthy" for pool in pools)
     detail = _detail(pools)
     if not pools:
@@ -198,46 +139,59 @@ def _detail(pools: Sequence[PoolRow]) -> str:
     return f"{text}, {starting} {'is' if starting == 1 else 'are'} starting" if starting else text
 
 
-def _chips(pools: Sequence[PoolRow], chosen: Health | None) -> tuple[Chip, ...]:
+def make_chips(pools: Sequence[PoolRow], chosen: Health | None) -> tuple[Chip, ...]:
+    """Return the healths there are, and the chosen one, worst first."""
     counts = Counter(pool.health for pool in pools)
     return tuple(
-        Chip(
-            health=health,
-            count=counts[health.key],
-            is_chosen=health is chosen,
-            query="" if health is chosen else f"?{urlencode({'health': health.key})}",
-        )
+        Chip(health=health, count=counts[health.key], is_chosen=health is chosen)
         for health in HEALTHS.values()
         if counts[health.key] or health is chosen
     )
 
 
-def _groups(pools: Sequence[PoolRow]) -> tuple[TemplateGroup, ...]:
-    organizations = {pool.organization_name for pool in pools}
+def group_pools(
+    views: Sequence[PoolView], *, name_organizations: bool
+) -> tuple[TemplateGroup, ...]:
+    """Return the rows under their templates, in the order they came."""
     groups = []
-    for _, members in groupby(pools, key=lambda pool: pool.template_id):
-        rows = list(members)
+    for key, members in groupby(views, key=lambda view: view.row.template_id):
+        pools = tuple(members)
+        first = pools[0].row
         groups.append(
             TemplateGroup(
-                name=rows[0].template_display_name or rows[0].template_name,
-                icon=icon_name(rows[0].template_icon),
-                organization=rows[0].organization_name if len(organizations) > 1 else "",
-                pools=tuple(map(_view, rows)),
+                key=key,
+                name=first.template_display_name or first.template_name,
+                icon=icon_name(first.template_icon),
+                organization=first.organization_name if name_organizations else "",
+                pools=pools,
             )
         )
     return tuple(groups)
 
 
-def _view(row: PoolRow) -> PoolView:
-    query = f"owner:prebuilds template:{row.template_name} preset:{_quoted(row.preset_name)}"
+def view_pool(row: PoolRow, days: Mapping[UUID, PoolDay], now: datetime) -> PoolView:
+    """Return everything a row of the table says."""
+    day = days.get(row.preset_id, NOBODY)
     return PoolView(
         row=row,
         health=HEALTHS[row.health],
         bar=draw_bar(row),
+        also=_also(row),
         icon=icon_name(row.preset_icon, "stack-2"),
-        members_query=urlencode({"q": query}),
+        members_query=members_query(row.template_name, row.preset_name),
+        served=day.served,
+        rate=say_rate(day.served),
+        spark=draw_spark(day),
+        step=find_step(row, now),
     )
 
 
-def _quoted(name: str) -> str:
-    return f'"{name}"' if " " in name else name
+def _also(row: PoolRow) -> str:
+    counts = (
+        (row.unready, "not ready yet"),
+        (row.starting, "starting"),
+        (row.expired, "expired"),
+        (row.stopping, "stopping"),
+        (row.deleting, "deleting"),
+    )
+    return ", ".join(f"{count} {word}" for count, word in counts if count)

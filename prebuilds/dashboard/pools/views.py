@@ -1,53 +1,196 @@
 """The start page: will the next person get a warm workspace, and if not, why?"""
 
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from datetime import datetime
+from typing import Any, Final
+from uuid import UUID
 
+from django.conf import settings
 from django.http import HttpRequest, HttpResponse
+from django.http.response import HttpResponseBase
+from django.templatetags.static import static
+from django.urls import reverse
 from django.utils import timezone
 from django.views.decorators.http import require_safe
 
-from accounts import policy
 from accounts.models import User
+from accounts.policy import Action, Resource, Subject, subject_of
 from prebuilds import selectors
 from prebuilds.dashboard.base.access import current_user, signed_in
+from prebuilds.dashboard.base.export import Field, asked_format, export
+from prebuilds.dashboard.base.listing import list_page, query_of
 from prebuilds.dashboard.base.page import render_fragment, render_page
-from prebuilds.dashboard.pools.presentation import present_pools
-from prebuilds.selectors import PoolsOverview
-from templates_app.models import Template
+from prebuilds.dashboard.pools import presentation
+from prebuilds.dashboard.pools.attention import Powers, Trouble, list_troubles, untold
+from prebuilds.dashboard.pools.presentation import Asked, find_pools, view_pool
+from prebuilds.dashboard.pools.queries import read_engine
+from prebuilds.dashboard.pools.tiles import Lists, Numbers, Tile, make_tiles
+from prebuilds.notices.reading import last_failures
+from prebuilds.selectors import PoolRow, PoolsOverview
+from prebuilds.trends import read_days, read_trends
+
+POOLS_SHOWN: Final = 50
+EXPORT: Final = (
+    *(
+        Field(name=name, path=f"row.{name}")
+        for name in (
+            "organization_name",
+            "template_name",
+            "preset_name",
+            "preset_id",
+            "version_name",
+            "is_active_version",
+            "desired",
+            "ready",
+            "unready",
+            "starting",
+            "expired",
+            "stopping",
+            "deleting",
+            "health",
+            "reason",
+            "next_at",
+        )
+    ),
+    Field(name="claims_24h", path="served.warm"),
+    Field(name="misses_24h", path="served.cold"),
+    Field(name="warm_rate_24h", path="served.rate"),
+    Field(name="next_step_at", path="step.at"),
+    Field(name="next_step_desired", path="step.instances"),
+)
 
 
 @signed_in
 @require_safe
-def page(request: HttpRequest) -> HttpResponse:
-    """Show every pool the person may read."""
-    context = _context(request)
-    return render_page(request, "pools/page.html", context, section="pools")
+def page(request: HttpRequest) -> HttpResponseBase:
+    """Show every pool the person may read, or give the matching ones away as a file."""
+    now = timezone.now()
+    if asked_format(request):
+        found = find_pools(readable_pools(current_user(request), now).pools, asked_of(request))
+        return export(request, "pools", EXPORT, _view_all(found, now))
+    return render_page(request, "pools/page.html", _context(request, now), section="pools")
 
 
 @signed_in
 @require_safe
 def table(request: HttpRequest) -> HttpResponse:
     """Show the live part again."""
-    return render_fragment(request, "pools/page.html#live", _context(request))
+    context = _context(request, timezone.now())
+    return render_fragment(request, "pools/page.html#live", {**context, "is_refresh": True})
 
 
-def _context(request: HttpRequest) -> dict[str, object]:
+def readable_pools(user: User, now: datetime) -> PoolsOverview:
+    """Return the pools of the organizations whose templates the person may read."""
+    overview = selectors.list_pools(now=now)
+    organizations = subject_of(user).readable_organizations(Resource.TEMPLATE)
+    if organizations is None:
+        return overview
+    pools = (pool for pool in overview.pools if pool.organization_id in organizations)
+    return replace(overview, pools=tuple(pools))
+
+
+def asked_of(request: HttpRequest) -> Asked:
+    """Return which pools the URL asks for."""
+    return presentation.ask(
+        health=request.GET.get("health", ""), text=request.GET.get("q", "").replace("\0", "")
+    )
+
+
+def _context(request: HttpRequest, now: datetime) -> dict[str, Any]:
     user = current_user(request)
-    overview = _readable(selectors.list_pools(now=timezone.now()), user)
+    subject = subject_of(user)
+    overview, asked = readable_pools(user, now), asked_of(request)
+    listing = list_page(request, find_pools(overview.pools, asked), size=POOLS_SHOWN)
+    may_read_runs = subject.can_anywhere(Action.READ, Resource.RECONCILE_RUN)
+    troubles = _troubles(user, overview.pools, now)
     return {
-        "pools": present_pools(overview, chosen=request.GET.get("health", "")),
-        "may_edit_templates": policy.can(user, "create", "template"),
-        "may_read_members": policy.can(user, "read", "workspace"),
+        "pause": overview.pause,
+        "as_of": overview.as_of,
+        "is_empty": not overview.pools,
+        "asked": asked,
+        "listing": listing,
+        "unchosen_query": query_of(request, without=("health", "page", "format")),
+        "verdict": presentation.pass_verdict(
+            overview, told={trouble.preset_id for trouble in troubles}
+        ),
+        "chips": presentation.make_chips(overview.pools, asked.health),
+        "groups": _groups(overview.pools, listing.rows, now),
+        "troubles": troubles,
+        "tiles": _tiles(user, overview, now) if may_read_runs else (),
+        "may_edit_templates": subject.can_anywhere(Action.CREATE, Resource.TEMPLATE),
+        "may_change": subject.can_anywhere(Action.UPDATE, Resource.TEMPLATE),
+        "sprite": static("icons.svg"),
+        "changeable": _organizations(subject, overview.pools, Action.UPDATE, Resource.TEMPLATE),
+        "seen": _organizations(subject, overview.pools, Action.READ, Resource.WORKSPACE),
+        "may_use_admin": user.is_staff,
+        "may_read_runs": may_read_runs,
+        "may_reconcile": subject.can_anywhere(Action.CREATE, Resource.RECONCILE_RUN),
+        "may_resume": subject.can_anywhere(Action.UPDATE, Resource.PREBUILDS_SETTINGS),
     }
 
 
-def _readable(overview: PoolsOverview, user: User) -> PoolsOverview:
-    """Leave out the pools of organizations whose templates the person may not read."""
-    organizations = policy.subject_of(user).readable_organizations(policy.Resource.TEMPLATE)
-    if organizations is None:
-        return overview
-    templates = Template.objects.filter(organization_id__in=organizations)
-    allowed = set(templates.values_list("pk", flat=True))
-    return replace(
-        overview, pools=tuple(pool for pool in overview.pools if pool.template_id in allowed)
+def _view_all(pools: Sequence[PoolRow], now: datetime) -> list[presentation.PoolView]:
+    days = read_days(now=now, preset_ids=[pool.preset_id for pool in pools])
+    return [view_pool(pool, days, now) for pool in pools]
+
+
+def _groups(
+    pools: Sequence[PoolRow], shown: Sequence[PoolRow], now: datetime
+) -> tuple[presentation.TemplateGroup, ...]:
+    organizations = {pool.organization_id for pool in pools}
+    return presentation.group_pools(
+        _view_all(shown, now), name_organizations=len(organizations) > 1
+    )
+
+
+def _organizations(
+    subject: Subject, pools: Sequence[PoolRow], action: Action, resource: Resource
+) -> set[UUID]:
+    """Return in which of the pools' organizations the person may do this."""
+    return {
+        organization_id
+        for organization_id in {pool.organization_id for pool in pools}
+        if subject.can(action, resource, organization_id=organization_id)
+    }
+
+
+def _troubles(user: User, pools: Sequence[PoolRow], now: datetime) -> tuple[Trouble, ...]:
+    subject = subject_of(user)
+    organizations = subject.readable_organizations(Resource.TEMPLATE)
+    notices = selectors.list_notices(now=now, organization_ids=organizations)
+    silent = [pool.preset_id for pool in untold(notices, pools)]
+    errors: Mapping[UUID, str] = last_failures(silent) if silent else {}
+    powers = Powers(
+        change=lambda home: subject.can(Action.UPDATE, Resource.TEMPLATE, organization_id=home),
+        see_members=lambda home: subject.can(Action.READ, Resource.WORKSPACE, organization_id=home),
+        raise_quota=lambda home: subject.can(Action.UPDATE, Resource.GROUP, organization_id=home),
+    )
+    return list_troubles(notices, pools, errors=errors, powers=powers)
+
+
+def _tiles(user: User, overview: PoolsOverview, now: datetime) -> tuple[Tile, ...]:
+    organizations = subject_of(user).readable_organizations(Resource.RECONCILE_RUN)
+    numbers = Numbers(
+        pools=overview.pools,
+        trends=read_trends(now=now, organization_ids=organizations),
+        engine=read_engine(now=now, organization_ids=organizations),
+        pause=overview.pause,
+        interval=settings.PREBUILDS_RECONCILIATION_INTERVAL,
+        now=now,
+    )
+    return make_tiles(numbers, _lists(user))
+
+
+def _lists(user: User) -> Lists:
+    """Return the lists that the person may open."""
+    subject = subject_of(user)
+    reads_workspaces = subject.can_anywhere(Action.READ, Resource.WORKSPACE)
+    reads_queue = subject.can_anywhere(Action.READ, Resource.PROVISIONER)
+    return Lists(
+        claims=reverse("admin:prebuilds_claim_changelist") if user.is_staff else "",
+        workspaces=reverse("dashboard:workspaces") if reads_workspaces else "",
+        jobs=reverse("dashboard:jobs") if reads_queue else "",
+        provisioners=reverse("dashboard:provisioners") if reads_queue else "",
+        cycles=reverse("dashboard:runs"),
     )

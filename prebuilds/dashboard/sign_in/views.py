@@ -29,6 +29,7 @@ class SignIn(LoginView):
     template_name = "sign_in/page.html"
     authentication_form = SignInForm
     redirect_authenticated_user = True
+    http_method_names = ["get", "head", "post", "options"]
     extra_context = {"show_demo_hint": settings.DEBUG}
 
 

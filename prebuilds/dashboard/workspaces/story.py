@@ -1,15 +1,18 @@
 """A workspace's life in sentences: a prebuild claimed warm, or built cold; stopped. Pure."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Final
 
 from accounts.system import PREBUILDS_USER_ID
 from prebuilds.dashboard.base.wording import say_duration
 from prebuilds.dashboard.workspaces.queries import Details
 from prebuilds.models import Claim, ClaimOutcome, ClaimReason
-from workspaces.enums import JobStatus, Stage, Transition
-from workspaces.models import WorkspaceBuild
+from workspaces.enums import JobStatus, LifecycleState, Stage, Transition
+from workspaces.models import Agent, WorkspaceBuild
+
+READY_IN_POOL: Final = "Ready in the pool, for whoever asks first."
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -26,6 +29,8 @@ def tell_story(details: Details) -> list[Step]:
     """Return what happened, oldest first."""
     steps = []
     if details.claim and details.claim.outcome == ClaimOutcome.WARM:
+        if built := _last_ready(details.first_agents):
+            steps.append(Step(at=built, icon="circle-check", tone="good", text=READY_IN_POOL))
         steps.append(_claimed(details.claim))  # at the same instant as its build, and before it
     steps += [_build_step(build, details) for build in details.builds]
     steps += _endings(details)
@@ -81,9 +86,14 @@ def _endings(details: Details) -> Iterator[Step]:
 
 
 def _ready_at(details: Details) -> datetime | None:
-    times = [agent.ready_at for agent in details.agents if agent.lifecycle_state == "ready"]
-    instants = [at for at in times if at is not None]
-    return max(instants) if instants and len(times) == len(details.agents) else None
+    is_ready = all(agent.lifecycle_state == LifecycleState.READY for agent in details.agents)
+    return _last_ready(details.agents) if is_ready else None
+
+
+def _last_ready(agents: Sequence[Agent]) -> datetime | None:
+    """Return when the last of the agents was ready; None when one never was."""
+    instants = [agent.ready_at for agent in agents if agent.ready_at is not None]
+    return max(instants) if instants and len(instants) == len(agents) else None
 
 
 def _first_line(text: str) -> str:

@@ -4,12 +4,12 @@ from datetime import timedelta
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
-from django.db import transaction
 from django.utils import timezone
 
+from accounts.audit import AT_THE_SHELL
 from accounts.enums import TokenScope
 from accounts.models import User
-from accounts.services import create_token
+from accounts.services import tokens
 
 
 class Command(BaseCommand):
@@ -34,17 +34,14 @@ class Command(BaseCommand):
                 f"There is nobody named {options['username']} who may sign in.", returncode=1
             )
         now = timezone.now()
-        with transaction.atomic():
-            user.tokens.filter(name__iexact=options["name"], revoked_at__isnull=True).update(
-                revoked_at=now
-            )
-            _, secret = create_token(
-                user=user,
-                name=options["name"],
-                scope=TokenScope(options["scope"]),
-                expires_at=now + timedelta(days=options["days"]),
-                now=now,
-            )
+        _, secret = tokens.replace_token(
+            user=user,
+            name=options["name"],
+            scope=TokenScope(options["scope"]),
+            expires_at=now + timedelta(days=options["days"]),
+            actor=AT_THE_SHELL,
+            now=now,
+        )
         self.stdout.write(secret)
 
 

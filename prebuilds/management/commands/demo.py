@@ -17,7 +17,7 @@ from templates_app.services import create_template
 class Command(BaseCommand):
     """manage.py demo."""
 
-    help = "Load the demo: four people and three templates with pools. Safe to repeat."
+    help = "Load the demo: four people and six templates with pools. Safe to repeat."
 
     def add_arguments(self, parser: CommandParser) -> None:
         """Declare the options."""
@@ -29,7 +29,7 @@ class Command(BaseCommand):
         parser.add_argument(
             "--play",
             action="store_true",
-            help="Move one template along while you watch: promote, shrink, invalidate.",
+            help="Let things happen while you watch: promote, rush, shrink, expire, invalidate.",
         )
         parser.add_argument(
             "--force", action="store_true", help="Add the demo beside other data all the same."

@@ -17,7 +17,7 @@ from django.utils import timezone
 from accounts.audit import AT_THE_SHELL
 from prebuilds import selectors, services
 from prebuilds.core.durations import parse_duration
-from prebuilds.management.plan import words
+from prebuilds.dashboard.base.wording import say_count, say_duration, say_word
 from templates_app import services as template_services
 from templates_app.models import Preset, Template
 
@@ -46,6 +46,8 @@ class Command(BaseCommand):
         chosen = invalidate.add_mutually_exclusive_group(required=True)
         chosen.add_argument("--preset", type=UUID, metavar="ID")
         chosen.add_argument("--template", metavar="NAME", help="all presets of its active version")
+        cancel = verbs.add_parser("cancel-pending", help="empty a flooded queue of waiting starts")
+        cancel.add_argument("--template", metavar="NAME", required=True)
         retry = verbs.add_parser("retry", help="forget a pool's failures and try again")
         retry.add_argument("--preset", type=UUID, metavar="ID", required=True)
 
@@ -57,18 +59,28 @@ class Command(BaseCommand):
             "resume": self._resume,
             "invalidate": self._invalidate,
             "retry": self._retry,
+            "cancel-pending": self._cancel_pending,
         }
         verbs[options["verb"]](options)
 
     def _status(self, options: dict[str, Any]) -> None:
-        overview = selectors.list_pools(now=timezone.now())
+        now = timezone.now()
+        overview = selectors.list_pools(now=now)
+        notices = selectors.list_notices(now=now)
         if options["json"]:
-            self.stdout.write(json.dumps(asdict(overview), cls=DjangoJSONEncoder, indent=2))
+            shown = {
+                **asdict(overview),
+                "paused": overview.paused,
+                "notices": [asdict(one) for one in notices],
+            }
+            self.stdout.write(json.dumps(shown, cls=DjangoJSONEncoder, indent=2))
             return
         self.stdout.write(_heartbeat(paused=overview.paused))
+        for notice in notices:
+            self.stdout.write(_notice_line(notice))
         for pool in overview.pools:
             self.stdout.write(
-                f"{pool.template_name} / {pool.preset_name}: {words(pool.health)}. {pool.reason}"
+                f"{pool.template_name} / {pool.preset_name}: {say_word(pool.health)}. {pool.reason}"
             )
             self.stdout.write(
                 f"  desired {pool.desired}, ready {pool.ready}, starting {pool.starting}, "
@@ -100,14 +112,26 @@ class Command(BaseCommand):
             )
         else:
             stamped = sum(
-                template_services.invalidate_template(
-                    template_id=template.pk, now=now, actor=AT_THE_SHELL
+                len(
+                    template_services.invalidate_template(
+                        template_id=template.pk, now=now, actor=AT_THE_SHELL
+                    )
                 )
                 for template in _templates(options["template"])
             )
         self.stdout.write(
             f"Presets invalidated: {stamped}. The next cycle replaces their prebuilds."
         )
+
+    def _cancel_pending(self, options: dict[str, Any]) -> None:
+        for template in _templates(options["template"]):
+            outcome = services.cancel_pending_prebuilds(
+                template=template, actor=AT_THE_SHELL, now=timezone.now()
+            )
+            self.stdout.write(
+                f"{template}: {outcome.canceled} canceled, {outcome.busy} taken by a daemon "
+                f"first, {outcome.failed} failed. Unless paused, the next cycle makes them anew."
+            )
 
     def _retry(self, options: dict[str, Any]) -> None:
         preset = _preset(options["preset"])
@@ -122,6 +146,17 @@ def _heartbeat(*, paused: bool) -> str:
         return f"{state}; no cycle has run yet."
     age = timezone.now() - completed_at
     return f"{state}; the last cycle was {age.total_seconds():.0f} s ago."
+
+
+def _notice_line(notice: selectors.NoticeRow) -> str:
+    where = notice.organization_name
+    if notice.preset_id:
+        where = f"{notice.template_name} / {notice.preset_name}"
+    cost = f", {say_count(notice.cold_starts, 'cold start')}" if notice.cold_starts else ""
+    return (
+        f"NOTICE {where}: {say_word(notice.kind)}, for {say_duration(notice.lasted)}{cost}. "
+        f"{notice.detail}"
+    )
 
 
 def _preset(preset_id: UUID) -> Preset:

@@ -17,8 +17,9 @@ from django.utils import timezone
 from prebuilds import reconciler
 from prebuilds.conf import current_policy
 from prebuilds.core.actions import Decision
+from prebuilds.core.facts import decision_as_json
 from prebuilds.dashboard.base.wording import say_count
-from prebuilds.management.plan import decision_as_json, doomed_ids, plan_lines
+from prebuilds.management.plan import doomed_ids, plan_lines
 from prebuilds.models import Trigger
 from prebuilds.orchestrator import Orchestrator
 from templates_app.models import Preset

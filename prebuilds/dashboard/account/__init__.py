@@ -1,0 +1,1 @@
+"""What everybody does for themselves: name, password, API tokens, colours."""

@@ -1,0 +1,1 @@
+"""Change a preset: see what it brings before saving, and who changed it before."""

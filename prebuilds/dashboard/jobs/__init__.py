@@ -1,0 +1,1 @@
+"""The queue of provisioner jobs, and one job with its log."""

@@ -1,0 +1,1 @@
+"""Incidents of pools and organizations, open and past: what they cost, and what to do."""

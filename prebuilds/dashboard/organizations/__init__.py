@@ -1,0 +1,1 @@
+"""Organizations: their members and roles there, their groups and what these may spend a day."""

@@ -1,0 +1,1 @@
+"""Who builds workspaces, and the keys that let them in."""

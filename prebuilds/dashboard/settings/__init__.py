@@ -1,0 +1,1 @@
+"""What holds for the whole site: the pause, and the configuration this process started with."""
