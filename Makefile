@@ -7,7 +7,7 @@ CODE := config accounts templates_app workspaces prebuilds tests manage.py $(wil
 export PREBUILDS_DEBUG ?= 1
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help run stop demo test check check-static lint format types browser bench lock vendor clean reset
+.PHONY: help run stop demo test test-long check check-static lint format types browser bench lock screenshots vendor clean reset
 
 help: ## list the commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -24,7 +24,11 @@ demo: .venv/base.stamp ## load the demo into the database
 
 test: .venv/dev.stamp browser check-static ## set up, then all checks and all tests
 	$(BIN)/pytest -n 2 -m "not serial and not browser"
-	$(BIN)/pytest -m "serial or browser"
+	$(BIN)/pytest -n 2 -m "browser and not serial"
+	$(BIN)/pytest -m serial
+
+test-long: .venv/dev.stamp ## thousands of random stories and requests against every promise; takes an hour
+	$(BIN)/pytest -n 2 --hypothesis-profile=long tests/machine tests/api/test_schemathesis.py
 
 check: check-static ## all checks and the fast tests, in parallel
 	$(BIN)/pytest -n 2 -m "not serial and not browser and not slow"
@@ -53,15 +57,18 @@ lock: .venv/dev.stamp ## pin requirements/*.in into requirements/*.txt, with has
 	  --generate-hashes --no-emit-index-url --no-emit-find-links --no-header \
 	  requirements/$$name.in -o requirements/$$name.txt || exit 1; done
 
+screenshots: browser ## take docs/screenshots anew from the demo that `make run` serves
+	@$(RUN) docs/screenshots/take.py
+
 vendor: ## fetch the vendored front-end files anew
 	static/vendor/refresh.sh
 
-browser: .venv/dev.stamp ## install the browser for tests: Debian's, else Playwright's own
-	@command -v chromium >/dev/null || { \
+browser: .venv/dev.stamp ## install what tests drive the product with: a browser, curl, jq
+	@{ command -v chromium && command -v curl && command -v jq; } >/dev/null || { \
 	  sudo=$$([ "$$(id -u)" = 0 ] || echo "sudo -n"); \
 	  command -v apt-get >/dev/null && $$sudo true 2>/dev/null && \
 	  $$sudo apt-get update -qq && \
-	  DEBIAN_FRONTEND=noninteractive $$sudo apt-get install -y -qq chromium >/dev/null; \
+	  DEBIAN_FRONTEND=noninteractive $$sudo apt-get install -y -qq chromium curl jq >/dev/null; \
 	} || $(BIN)/playwright install chromium
 
 clean: ## remove the virtual environment and caches; keeps .data

@@ -10,9 +10,10 @@ import platform
 import shutil
 import sys
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 RESULTS = Path(__file__).resolve().parent / "results"
 
@@ -51,14 +52,8 @@ def _own_installation() -> Iterator[None]:
 def main(words: Sequence[str]) -> int:
     """Run, print, write."""
     with _own_installation():
-        from benchmarks.reconciler import SCENARIOS
-
-        chosen = {
-            name: run
-            for name, run in SCENARIOS.items()
-            if not words or any(word in name for word in words)
-        }
         results = []
+        chosen = _chosen(words)
         for name, run in chosen.items():
             print(f"… {name}", file=sys.stderr, flush=True)
             results += run()
@@ -70,6 +65,20 @@ def main(words: Sequence[str]) -> int:
     rows = [{name: getattr(one, name) for name in one.__slots__} for one in results]
     (RESULTS / "latest.json").write_text(json.dumps({"machine": facts, "results": rows}, indent=2))
     return 0 if all(one.holds for one in results) else 1
+
+
+def _chosen(words: Sequence[str]) -> dict[str, Callable[[], list[Any]]]:
+    """Return the scenarios of every subject whose name holds one of the words."""
+    from benchmarks import claims, jobs, lists, pages, reconciler, streams
+
+    scenarios: dict[str, Callable[[], list[Any]]] = {}
+    for subject in (reconciler, claims, jobs, streams, lists, pages):
+        scenarios |= subject.SCENARIOS
+    return {
+        name: run
+        for name, run in scenarios.items()
+        if not words or any(word in name for word in words)
+    }
 
 
 def _table(results: Sequence[object]) -> str:

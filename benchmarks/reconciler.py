@@ -343,9 +343,9 @@ def bell() -> list[Result]:
 
 
 SCENARIOS = {
-    "noop": noop_cycle,
-    "inactive": inactive_presets,
-    "fill": fill_pools,
-    "promotion": promotion,
-    "bell": bell,
+    "reconciler: noop": noop_cycle,
+    "reconciler: inactive": inactive_presets,
+    "reconciler: fill": fill_pools,
+    "reconciler: promotion": promotion,
+    "reconciler: bell": bell,
 }

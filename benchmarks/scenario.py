@@ -1,9 +1,14 @@
 """What a scenario is, and how its result is shown."""
 
+import multiprocessing
 import statistics
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+
+from django.db import connections
+
+WARM_UP = 3
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -20,7 +25,7 @@ class Result:
 def seconds_of(work: Callable[[], object], *, runs: int = 3) -> float:
     """Return the median wall time of a few runs, after one that does not count."""
     work()
-    return statistics.median(_once(work) for _ in range(runs))
+    return statistics.median(seconds_once(work) for _ in range(runs))
 
 
 def paired_ratio(
@@ -32,7 +37,7 @@ def paired_ratio(
     """
     ours()
     theirs()
-    pairs = [(_once(ours), _once(theirs)) for _ in range(runs)]
+    pairs = [(seconds_once(ours), seconds_once(theirs)) for _ in range(runs)]
     return (
         statistics.median(a / b for a, b in pairs),
         statistics.median(a for a, _ in pairs),
@@ -46,7 +51,34 @@ def percentile(values: Sequence[float], percent: int) -> float:
     return ranked[min(len(ranked) - 1, round(percent / 100 * len(ranked)))]
 
 
-def _once(work: Callable[[], object]) -> float:
+def seconds_once(work: Callable[[], object]) -> float:
+    """Return the wall time of one run."""
     started = time.perf_counter()
     work()
     return time.perf_counter() - started
+
+
+def side_by_side(work: Callable[[], object], *, processes: int, each: int) -> float:
+    """Return how often per second so many processes do the work, each so often after WARM_UP."""
+    connections.close_all()  # a child must not speak over its parent's
+    forks = multiprocessing.get_context("fork")
+    ready, times = forks.Barrier(processes), forks.SimpleQueue()
+
+    def run() -> None:
+        for _ in range(WARM_UP):
+            work()
+        ready.wait(60)
+        started = time.monotonic()
+        for _ in range(each):
+            work()
+        times.put((started, time.monotonic()))
+        connections.close_all()
+
+    children = [forks.Process(target=run) for _ in range(processes)]
+    for child in children:
+        child.start()
+    for child in children:
+        child.join(300)
+    assert [child.exitcode for child in children] == [0] * processes
+    spans = [times.get() for _ in children]
+    return processes * each / (max(end for _, end in spans) - min(start for start, _ in spans))

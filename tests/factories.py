@@ -30,9 +30,9 @@ from templates_app.services import (
     promote_version,
 )
 from workspaces.enums import Transition
-from workspaces.models import Agent, ProvisionerDaemon, Workspace, WorkspaceBuild
+from workspaces.models import Agent, ProvisionerDaemon, ProvisionerKey, Workspace, WorkspaceBuild
 from workspaces.protocol import AcquiredJob, AgentReport, BuildResult, ResourceReport
-from workspaces.services import agents, builds, jobs
+from workspaces.services import agents, builds, daemons, jobs, provisioner_keys
 
 NOON = datetime(2026, 3, 4, 12, 0, tzinfo=UTC)
 """A Wednesday at noon, for tests that hand in the clock."""
@@ -159,7 +159,20 @@ def make_daemon(**fields: Any) -> ProvisionerDaemon:
         "concurrency": 1,
         "now": timezone.now(),
     }
-    return jobs.register_daemon(**{**defaults, **fields})
+    return daemons.register_daemon(**{**defaults, **fields})
+
+
+def make_key(
+    name: str = "", *, organization: Organization | None = None, tags: dict[str, str] | None = None
+) -> tuple[ProvisionerKey, str]:
+    """Make a provisioner key; return it with its secret."""
+    return provisioner_keys.create_key(
+        organization=organization or default_organization(),
+        name=name or f"key-{next(_numbers)}",
+        tags=tags or {},
+        actor=THE_SYSTEM,
+        now=timezone.now(),
+    )
 
 
 def make_pending_prebuilds(

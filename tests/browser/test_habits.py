@@ -15,6 +15,15 @@ ADDRESSES = (
     "/workspaces/",
     "/workspaces/?q=owner:prebuilds",
     "/workspaces/new/",
+    "/templates/",
+    "/templates/new/",
+    "/notices/?state=all",
+    "/audit/",
+    "/settings/",
+    "/people/",
+    "/people/new",
+    "/organizations/",
+    "/account/",
 )
 
 
@@ -25,7 +34,8 @@ def test_no_page_scrolls_sideways(house: House, sign_in: SignIn, width: int) -> 
     add_workspace(house.preset)
     page = sign_in("ana", viewport={"width": width, "height": 800})
 
-    for address in (*ADDRESSES, f"/workspaces/{workspace.pk}/"):
+    of_preset = (f"/presets/{house.preset.pk}/", f"/presets/{house.preset.pk}/edit")
+    for address in (*ADDRESSES, *of_preset, f"/workspaces/{workspace.pk}/"):
         page.goto(address)
         overhang = "document.documentElement.scrollWidth - document.documentElement.clientWidth"
         assert page.evaluate(overhang) == 0, address
@@ -55,8 +65,9 @@ def test_the_keyboard_signs_in_and_reaches_the_main_actions(
     page.keyboard.press("Tab")
     expect(page.get_by_role("link", name="Skip to the content")).to_be_focused()
     page.keyboard.press("Enter")
-    page.keyboard.press("Tab")
-    expect(page.locator("main").get_by_role("link", name="Create workspace")).to_be_focused()
+    for name in ("Plan", "Reconcile now", "Pause", "Create workspace"):
+        page.keyboard.press("Tab")
+        expect(page.locator("main").get_by_role("link", name=name)).to_be_focused()
     page.keyboard.press("Enter")
     page.wait_for_url("**/workspaces/new/")
 

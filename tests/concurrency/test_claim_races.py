@@ -35,7 +35,7 @@ def make_preset(desired, **spec):
     return factories.preset_of(factories.make_template(presets=(spec,)))
 
 
-def claim(preset, owner, name="mine", now=NOON):
+def claim(preset, owner, name="mine", now=NOON, key=""):
     return claims.claim_or_create_workspace(
         owner=owner,
         template=preset.version.template,
@@ -43,6 +43,7 @@ def claim(preset, owner, name="mine", now=NOON):
         name=name,
         parameters={},
         now=now,
+        options=claims.Options(idempotency_key=key),
     )
 
 
@@ -232,3 +233,16 @@ def test_a_name_submitted_four_times_at_once_is_one_workspace_and_three_refusals
     untouched = [one for one in prebuilds if one.owner_id == PREBUILDS_USER_ID]
     assert len(untouched) >= ready - 1
     assert all(one.builds.count() == 1 for one in untouched)
+
+
+@pytest.mark.parametrize("ready", [0, 1, 4], ids="{} ready".format)
+def test_a_key_submitted_four_times_at_once_is_one_workspace_and_four_answers(preset, ready):
+    factories.make_ready_prebuilds(preset, ready, now=NOON)
+    owner = factories.make_user()
+
+    results = race(*[partial(claim, preset, owner, "mine", key="once") for _ in range(4)])
+
+    assert not errors(results)
+    assert len({one.workspace.pk for one in results}) == 1
+    assert sorted(one.repeated for one in results) == [False, True, True, True]
+    assert Workspace.objects.filter(owner=owner).count() == Claim.objects.count() == 1

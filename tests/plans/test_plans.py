@@ -134,7 +134,8 @@ def test_a_claim_walks_the_partial_index_whatever_sample_the_planner_has(target)
 def test_a_claim_on_an_empty_pool_looks_at_its_template_once_at_most(city):
     found = claim(city.empty)
 
-    assert_reads(found, at_most=4 * LIVE // TEMPLATES)
+    # Each of the template's prebuilds: its index entry, its row, and its build by its key.
+    assert_reads(found, at_most=5 * LIVE // TEMPLATES)
     assert found.milliseconds < 500
 
 

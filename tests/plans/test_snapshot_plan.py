@@ -215,6 +215,15 @@ def test_attempts_are_read_as_far_as_the_window_reaches_and_not_the_whole_histor
     assert found.buffers <= at_most, f"{found.buffers} buffers of {at_most}\n{found.text}"
 
 
+def test_recent_failures_are_looked_up_by_their_time_and_not_among_all_failures():
+    found = explain_attempts()
+
+    assert {"job_failed", "build_never_ready_recently"} <= found.indexes, found.text
+    # Of 1 000 presets the newest attempt, by its index; nobody failed within the hour.
+    assert "build_prebuild_attempts" in found.indexes, found.text
+    assert found.buffers <= PRESETS * 60, f"{found.buffers} buffers\n{found.text}"
+
+
 def test_attempts_cost_the_same_without_the_older_part_of_history():
     whole = explain_attempts().buffers
     with connection.cursor() as cursor:

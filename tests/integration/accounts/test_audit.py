@@ -200,12 +200,12 @@ class TestEveryServiceLeavesOneEntry:
         active = factories.promote_new_version(template, presets=specs).active_version
         seen = AuditEntry.objects.count()
 
-        number = template_services.invalidate_template(
+        stamped = template_services.invalidate_template(
             template_id=template.pk, now=LATER, actor=actor
         )
 
         entries = AuditEntry.objects.filter(action="invalidate")
-        assert number == entries.count() == AuditEntry.objects.count() - seen == 2
+        assert len(stamped) == entries.count() == AuditEntry.objects.count() - seen == 2
         assert {one.object_id for one in entries} == {
             str(pk) for pk in active.presets.values_list("pk", flat=True)
         }
@@ -291,7 +291,7 @@ class TestAChangeThatIsUndoneLeavesNoEntry:
         def refuse(**fields):
             raise Undone
 
-        monkeypatch.setattr(audit, "record", refuse)
+        monkeypatch.setattr(audit, "entry_of", refuse)
         with suppress(Undone):
             change(preset)
 

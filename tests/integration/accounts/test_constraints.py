@@ -35,6 +35,11 @@ def two_tokens_of_one_name():
     token_of(user.pk, "CI")
 
 
+def two_people_of_one_address():
+    User.objects.create_user("dana", email="dana@example.com")
+    User.objects.create_user("dora", email="Dana@example.com")
+
+
 def a_group_twice():
     organization = make_organization()
     Group.objects.create(organization=organization, name="dev")
@@ -69,6 +74,7 @@ def audit(source: str = "page") -> AuditEntry:
 REFUSED = [
     ("audit_source_known", lambda: audit(source="dream")),
     ("user_username_unique", lambda: (make_user("dana"), make_user("DANA"))),
+    ("user_email_unique", two_people_of_one_address),
     ("user_username_form", lambda: make_user("-dana")),
     ("user_username_form", lambda: make_user("dana smith")),
     ("user_username_form", lambda: make_user("_")),

@@ -27,6 +27,7 @@ SITE_MATRIX = {
     "owner": {
         R.USER: "crud",
         R.ORGANIZATION: "crud",
+        R.ORGANIZATION_MEMBER: "crud",
         R.GROUP: "crud",
         R.TEMPLATE: "crud",
         R.WORKSPACE: "crud",
@@ -39,6 +40,7 @@ SITE_MATRIX = {
     "template-admin": {
         R.USER: "r",
         R.ORGANIZATION: "r",
+        R.ORGANIZATION_MEMBER: "r",
         R.GROUP: "r",
         R.TEMPLATE: "crud",
         R.WORKSPACE: "r",
@@ -51,6 +53,7 @@ SITE_MATRIX = {
     "user-admin": {
         R.USER: "crud",
         R.ORGANIZATION: "r",
+        R.ORGANIZATION_MEMBER: "crud",
         R.GROUP: "crud",
         R.TEMPLATE: "",
         R.WORKSPACE: "",
@@ -63,6 +66,7 @@ SITE_MATRIX = {
     "auditor": {
         R.USER: "r",
         R.ORGANIZATION: "r",
+        R.ORGANIZATION_MEMBER: "r",
         R.GROUP: "r",
         R.TEMPLATE: "r",
         R.WORKSPACE: "r",
@@ -77,6 +81,7 @@ ORGANIZATION_MATRIX = {
     "organization-admin": {
         R.USER: "r",
         R.ORGANIZATION: "ru",
+        R.ORGANIZATION_MEMBER: "crud",
         R.GROUP: "crud",
         R.TEMPLATE: "crud",
         R.WORKSPACE: "crud",
@@ -89,6 +94,7 @@ ORGANIZATION_MATRIX = {
     "organization-template-admin": {
         R.USER: "",
         R.ORGANIZATION: "r",
+        R.ORGANIZATION_MEMBER: "r",
         R.GROUP: "r",
         R.TEMPLATE: "crud",
         R.WORKSPACE: "r",
@@ -101,6 +107,7 @@ ORGANIZATION_MATRIX = {
     "organization-auditor": {
         R.USER: "",
         R.ORGANIZATION: "r",
+        R.ORGANIZATION_MEMBER: "r",
         R.GROUP: "r",
         R.TEMPLATE: "r",
         R.WORKSPACE: "r",
@@ -113,6 +120,7 @@ ORGANIZATION_MATRIX = {
     "member": {
         R.USER: "",
         R.ORGANIZATION: "r",
+        R.ORGANIZATION_MEMBER: "",
         R.GROUP: "",
         R.TEMPLATE: "r",
         R.WORKSPACE: "",
@@ -286,3 +294,90 @@ def test_readable_organizations_of_each_role():
     assert readable(Resource.WORKSPACE, organization_roles=["organization-auditor"]) == {
         organization.pk
     }
+
+
+GRANTS = [
+    ({"roles": ["owner"]}, set(SITE_MATRIX), set(ORGANIZATION_MATRIX) - {"member"}),
+    (
+        {"roles": ["template-admin"]},
+        {"template-admin"},
+        {"organization-template-admin", "organization-auditor"},
+    ),
+    ({"roles": ["user-admin"]}, {"user-admin"}, set()),
+    ({"roles": ["auditor"]}, {"auditor"}, {"organization-auditor"}),
+    (
+        {"organization_roles": ["organization-admin"]},
+        set(),
+        {"organization-admin", "organization-template-admin", "organization-auditor"},
+    ),
+    ({"organization_roles": ["organization-auditor"]}, set(), {"organization-auditor"}),
+    ({}, set(), set()),
+]
+
+
+@pytest.mark.parametrize(("held", "site", "organization"), GRANTS)
+def test_roles_that_allow_no_more_than_the_giver_may_are_theirs_to_give(held, site, organization):
+    user, here = make_user(**held), default_organization().pk
+
+    assert set(policy.grantable_roles(user)) == site
+    assert set(policy.grantable_roles(user, organization_id=here)) == organization
+    assert policy.may_grant(user, site)
+    assert not policy.may_grant(user, {*site, "unknown"})
+
+
+def test_a_role_held_in_one_organization_gives_none_in_another():
+    user = make_user(organization_roles=["organization-admin"])
+
+    assert policy.grantable_roles(user, organization_id=make_organization().pk) == []
+
+
+def test_nobody_changes_who_holds_more_here_or_in_an_organization():
+    admin = make_user(roles=["user-admin"])
+
+    assert policy.may_change(admin, make_user())
+    assert policy.may_change(admin, make_user(roles=["user-admin"]))
+    assert not policy.may_change(admin, make_user(roles=["template-admin"]))
+    assert not policy.may_change(admin, make_user(organization_roles=["organization-auditor"]))
+    assert policy.may_change(make_user(roles=["owner"]), make_user(roles=["owner"]))
+
+
+class TestPeopleWhoCan:
+    """A list of people, which must say of each what `can` says."""
+
+    def everybody(self):
+        home, away = default_organization(), make_organization()
+        for role in ("owner", "template-admin", "user-admin", "auditor"):
+            make_user(f"site-{role}", roles=[role])
+        for role in ("organization-admin", "organization-template-admin", "organization-auditor"):
+            make_user(f"home-{role}", organization=home, organization_roles=[role])
+            make_user(f"away-{role}", organization=away, organization_roles=[role])
+        make_user("member")
+        suspended = make_user("suspended", roles=["owner"])
+        suspended.is_active = False
+        suspended.save()
+        return home, away
+
+    @pytest.mark.parametrize("action", Action)
+    @pytest.mark.parametrize("resource", Resource)
+    def test_it_agrees_with_can(self, action, resource):
+        places = self.everybody()
+
+        found = policy.people_who_can(
+            action, resource, organization_ids=[place.pk for place in places]
+        )
+
+        for place in places:
+            allowed = {
+                user.username
+                for user in User.with_system.all()
+                if policy.can(user, action, resource, organization_id=place.pk)
+            }
+            assert {user.username for user in found[place.pk]} == allowed
+
+    def test_it_takes_two_statements(self, django_assert_num_queries):
+        places = self.everybody()
+
+        with django_assert_num_queries(2):
+            policy.people_who_can(
+                Action.UPDATE, R.TEMPLATE, organization_ids=[place.pk for place in places]
+            )

@@ -6,6 +6,7 @@ from django.test.utils import CaptureQueriesContext
 
 from accounts import services
 from accounts.models import Group, GroupMembership, Membership
+from accounts.services import organizations
 from accounts.system import PREBUILDS_GROUP_NAME, PREBUILDS_USER_ID
 from tests.factories import make_organization, make_user
 
@@ -131,14 +132,14 @@ def test_a_group_whose_name_differs_in_case_is_the_same_group():
 
 def test_an_organization_that_cannot_be_mended_is_named_and_the_others_are_mended(monkeypatch):
     broken, healthy = make_organization(), make_organization()
-    join = services._join
+    join = organizations._join
 
     def fail_for_one(organization):
         join(organization)
         if organization == broken:
             raise RuntimeError("out of order")
 
-    monkeypatch.setattr(services, "_join", fail_for_one)
+    monkeypatch.setattr(organizations, "_join", fail_for_one)
 
     failed = services.ensure_prebuilds_membership([broken.pk, healthy.pk])
 

@@ -33,6 +33,9 @@ def only_line(done: subprocess.CompletedProcess[str]) -> str:
         (KEY | {"PREBUILDS_MAX_IN_FLIGHT": "-1"}, ["PREBUILDS_MAX_IN_FLIGHT='-1'", "from 0"]),
         (KEY | {"PREBUILDS_PORT": "http"}, ["PREBUILDS_PORT='http'", "65535"]),
         (KEY | {"PREBUILDS_ACESS_URL": "x"}, ["unknown", "did you mean PREBUILDS_ACCESS_URL?"]),
+        (KEY | {"PREBUILDS_SMTP_URL": "http://u:sekret@h"}, ["PREBUILDS_SMTP_URL", "smtps://"]),
+        (KEY | {"PREBUILDS_MAIL_FROM": "nobody"}, ["PREBUILDS_MAIL_FROM='nobody'", "write it as"]),
+        (KEY | {"PREBUILDS_DIGEST_HOUR": "24"}, ["PREBUILDS_DIGEST_HOUR='24'", "from 0 to 23"]),
         (KEY | {"DATABASE_URL": "mysql://u:sekret@h/x"}, ["DATABASE_URL", "postgresql://"]),
     ],
 )

@@ -18,7 +18,7 @@ from accounts.enums import OrganizationRole, SiteRole, TokenScope
 from accounts.models import Group, GroupMembership
 from accounts.services import create_token
 from prebuilds.claims import claim_or_create_workspace
-from prebuilds.models import ReconcileDecision, ReconcileRun
+from prebuilds.models import Notice, ReconcileDecision, ReconcileRun
 from prebuilds.services import pause_reconciliation
 from templates_app.parameters import ParameterDefinition
 from templates_app.services import PresetSpec
@@ -109,6 +109,13 @@ def add_one_of_everything(children: int = 1) -> None:
     ReconcileDecision.objects.create(
         run=run, preset=preset, state={}, actions=[{"action": "create", "reason": "missing"}]
     )
+    Notice.objects.create(
+        kind="hard_limited",
+        preset=preset,
+        organization=organization,
+        detail="no such image",
+        opened_at=now,
+    )
     pause_reconciliation(
         actor=Actor(user=user, source="page"), reason="a test", until=None, now=now
     )
@@ -181,6 +188,15 @@ def list_costs(client: Client) -> dict[str, int]:
     return {name: len(queries_of(client, url)) for name, url in urls.items()}
 
 
+SHOWN_ELSEWHERE = {
+    "prebuilds.Mail",  # what is due and what failed: docs/operations.md; in debug the mailbox
+    "prebuilds.MailPreference",  # each person's own, on the account page
+    "prebuilds.MetricMark",  # sums that /metrics shows
+    "prebuilds.MetricTotal",
+    "prebuilds.PoolHour",  # the charts of the preset's page
+}
+
+
 def test_every_model_of_ours_has_a_page() -> None:
     missing = {
         model._meta.label
@@ -189,7 +205,7 @@ def test_every_model_of_ours_has_a_page() -> None:
         if not admin.site.is_registered(model)
     }
 
-    assert missing == set()
+    assert missing == SHOWN_ELSEWHERE
 
 
 def test_lists_cost_the_same_for_one_row_and_five(owner: Any) -> None:

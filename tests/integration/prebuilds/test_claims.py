@@ -485,6 +485,28 @@ def test_a_claim_costs_the_same_whatever_the_size_of_the_pool(ana, django_assert
         claim(ana, preset, name="two")
 
 
+def test_a_hand_over_takes_nine_statements(ana, preset, django_assert_num_queries):
+    factories.make_ready_prebuilds(preset, 1, now=NOON)
+    assert preset.version.template, "read before counting"
+
+    # Template, preset, values, definitions; lock; workspace, job, build, claim; and the savepoint
+    # that is the transaction outside of tests.
+    with django_assert_num_queries(9 + 2):
+        claim(ana, preset)
+
+
+def test_a_hand_over_reads_one_of_a_versions_presets(ana):
+    specs = [PresetSpec(name=f"P{number}", desired_instances=1) for number in range(5)]
+    preset = factories.preset_of(factories.make_template(presets=specs), "P3")
+    factories.make_ready_prebuilds(preset, 1, now=NOON)
+
+    with CaptureQueriesContext(connection) as statements:
+        claim(ana, preset)
+
+    (read,) = [one["sql"] for one in statements if 'FROM "templates_app_preset" ' in one["sql"]]
+    assert str(preset.pk.hex) in read.replace("-", "")
+
+
 def test_starting_and_stopping_ones_own_workspace_never_claims(ana, preset):
     (prebuild,) = factories.make_ready_prebuilds(preset, 1, now=NOON)
     workspace = claim(ana, preset).workspace

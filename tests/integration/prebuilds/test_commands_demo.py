@@ -1,5 +1,6 @@
 """manage.py demo: safe to repeat, never beside other data unless told so."""
 
+from datetime import timedelta
 from io import StringIO
 
 import pytest
@@ -10,6 +11,7 @@ from django.utils import timezone
 from accounts.models import Membership, Organization, User
 from accounts.system import PREBUILDS_USERNAME
 from prebuilds import reconciler
+from prebuilds.core.actions import DeletePrebuild
 from prebuilds.core.policy import Policy
 from prebuilds.management import demo_story
 from prebuilds.management.demo import PASSWORD, PEOPLE, TEMPLATES
@@ -50,7 +52,7 @@ def test_it_holds_a_pool_that_works_one_that_fails_and_one_that_cannot_validate(
 
     with_pool = Preset.objects.filter(desired_instances__isnull=False)
     names = set(with_pool.values_list("name", flat=True))
-    assert names == {"Small", "Large", "Nightly", "Europe", "Standard", "GPU"}
+    assert names == {"Small", "Large", "Nightly", "Europe", "Standard", "GPU", "One hour", "Silent"}
     assert Preset.objects.get(name="Large").schedules.count() == 1
     assert "exit 1" in TemplateVersion.objects.get(template__name="nightly-image").startup_script
 
@@ -135,7 +137,10 @@ def test_the_story_moves_one_template_along_and_is_told_once(monkeypatch):
     assert demo_story.play(told.append, clock=timezone.now)
 
     assert [line.split(":")[1].split(";")[0].split(",")[0] for line in told] == [
+        " one prebuild is made an hour old",
+        " one agent starts over and is not heard of again",
         " promoting release 2",
+        " 14 are wanted at once",
         " one is enough now",
         " invalidating what is left",
     ]
@@ -144,7 +149,34 @@ def test_the_story_moves_one_template_along_and_is_told_once(monkeypatch):
     assert (template.active_version.name, preset.desired_instances) == ("release-2", 1)
     assert preset.last_invalidated_at is not None
     assert not demo_story.play(told.append, clock=timezone.now)
-    assert len(told) == 3
+    assert len(told) == 6
+
+
+@pytest.mark.django_db(transaction=True, databases=["default", "snapshot"])
+def test_in_the_lab_one_expires_and_one_never_becomes_ready():
+    demo()
+    run_the_world()
+    now = timezone.now()
+    patient = Policy(ready_timeout=timedelta(seconds=45))
+
+    before = deletions(patient, now + timedelta(minutes=1))
+    demo_story.disturb_the_lab(print, clock=lambda: now)
+
+    assert before == {}
+    assert deletions(patient, now + timedelta(seconds=9)) == {}
+    assert deletions(patient, now + timedelta(minutes=1)) == {
+        "One hour": ["expired"],
+        "Silent": ["never_ready"],
+    }
+
+
+def deletions(policy, now):
+    """Return why a cycle would delete, by preset."""
+    return {
+        one.preset.name: reasons
+        for one in reconciler.plan_cycle(policy=policy, now=now)
+        if (reasons := [act.reason for act in one.actions if isinstance(act, DeletePrebuild)])
+    }
 
 
 def run_the_world():

@@ -12,7 +12,7 @@ from accounts.models import AuditEntry
 from prebuilds import reconciler
 from prebuilds.conf import current_policy
 from prebuilds.management.commands.prebuilds import Command
-from prebuilds.models import PrebuildsSettings, Trigger
+from prebuilds.models import Notice, PrebuildsSettings, Trigger
 from templates_app import services as template_services
 from templates_app.models import Preset
 from templates_app.services import PresetSpec
@@ -97,12 +97,59 @@ class TestStatus:
         said = json.loads(out)
         (pool,) = said["pools"]
         assert (code, err) == (0, "")
-        assert set(said) == {"pools", "as_of", "paused"}
+        assert set(said) == {"pools", "as_of", "pause", "paused", "notices"}
         assert said["paused"] is False
         assert pool["preset_id"] == str(preset.pk)
         assert (pool["template_name"], pool["preset_name"]) == ("tool", "Small")
         assert (pool["desired"], pool["ready"], pool["health"]) == (2, 1, "filling")
         assert set(pool) >= {"starting", "stopping", "deleting", "expired", "reason", "next_at"}
+
+    def test_it_prints_what_is_the_matter_and_what_it_costs(self, preset):
+        notice = Notice.objects.create(
+            kind="hard_limited",
+            preset=preset,
+            organization=preset.version.template.organization,
+            detail="no such image",
+            opened_at=timezone.now() - timedelta(minutes=30),
+        )
+        factories.claims.claim_or_create_workspace(
+            owner=factories.make_user(),
+            template=preset.version.template,
+            preset_id=preset.pk,
+            name="mine",
+            parameters={},
+            now=timezone.now() - timedelta(minutes=10),
+        )
+        Notice.objects.create(
+            kind="quota_warning",
+            organization=notice.organization,
+            detail="8 of 10",
+            opened_at=timezone.now() - timedelta(hours=2, minutes=1),
+        )
+
+        _, out, _ = run("status")
+        said = json.loads(run("status", "--json")[1])
+
+        assert out.splitlines()[1:3] == [
+            "NOTICE tool / Small: hard limited, for 30 min, 1 cold start. no such image",
+            "NOTICE default: quota warning, for 2 h 1 min. 8 of 10",
+        ]
+        assert [one["kind"] for one in said["notices"]] == ["hard_limited", "quota_warning"]
+        assert said["notices"][0]["cold_starts"] == 1
+
+    def test_what_is_over_is_not_printed(self, preset):
+        now = timezone.now()
+        Notice.objects.create(
+            kind="hard_limited",
+            preset=preset,
+            organization=preset.version.template.organization,
+            detail="no such image",
+            opened_at=now,
+            closed_at=now,
+            cold_starts=0,
+        )
+
+        assert "NOTICE" not in run("status")[1]
 
     def test_it_changes_nothing(self, preset):
         run("status")

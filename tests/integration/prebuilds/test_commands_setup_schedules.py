@@ -27,7 +27,9 @@ def rows():
 def test_it_installs_every_schedule_for_ever_and_due_now():
     before = timezone.now()
 
-    assert setup() == "2 schedules installed: reconcile, housekeep\n"
+    assert setup() == (
+        "5 schedules installed: reconcile, apply_lifecycle, send_mail, housekeep, roll_up\n"
+    )
 
     found = {row["name"]: row for row in rows()}
     assert set(found) == set(tasks.SCHEDULES)
@@ -82,8 +84,11 @@ def test_ours_that_are_no_longer_wanted_go_and_others_stay():
     setup()
 
     assert sorted(Schedule.objects.values_list("name", flat=True)) == [
+        "apply_lifecycle",
         "housekeep",
         "reconcile",
+        "roll_up",
+        "send_mail",
         "theirs",
     ]
 

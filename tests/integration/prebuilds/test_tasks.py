@@ -34,6 +34,24 @@ class TestReconcile:
 
 
 @pytest.mark.django_db
+class TestApplyLifecycle:
+    def test_it_stops_what_has_run_long_enough(self):
+        now = timezone.now()
+        template = factories.make_template(fields={"default_ttl_seconds": 60})
+        workspace = factories.make_workspace(template=template, now=now - timedelta(hours=1))
+        factories.finish_all_jobs(now=now - timedelta(hours=1))
+
+        answer = tasks.apply_lifecycle()
+
+        assert answer == ("0 deleting, 0 dormant, 1 stopping, 0 starting, 0 refused, 0 failed")
+        workspace.refresh_from_db()
+        assert workspace.latest_build.reason == "autostop"
+
+    def test_with_nothing_due_it_says_so(self):
+        assert tasks.apply_lifecycle().startswith("0 deleting, 0 dormant, 0 stopping")
+
+
+@pytest.mark.django_db
 class TestHousekeep:
     def test_it_ends_jobs_whose_provisioner_went_silent(self):
         preset = factories.preset_of(factories.make_template())

@@ -8,7 +8,7 @@ from django.urls import reverse
 from django.utils import timezone
 
 from accounts.enums import OrganizationRole, SiteRole
-from accounts.models import User
+from accounts.models import AuditEntry, User
 from templates_app import services
 from templates_app.enums import PrebuildStatus
 from templates_app.models import Preset, Template, TemplateVersion
@@ -177,8 +177,8 @@ def test_a_schedule_row_is_changed_and_removed(tess: Client, preset: Preset) -> 
         },
     )
 
-    rows = preset.schedules.values_list("pk", "cron_expression", "desired_instances")
-    assert list(rows) == [(first.pk, "* 8-17 * * 1-5", 6)]
+    rows = preset.schedules.values_list("cron_expression", "desired_instances")
+    assert list(rows) == [("* 8-17 * * 1-5", 6)]
 
 
 def test_a_pool_is_taken_from_a_preset(tess: Client, preset: Preset) -> None:
@@ -226,8 +226,8 @@ def test_two_rows_may_swap_their_expressions(tess: Client, preset: Preset) -> No
         },
     )
 
-    rows = preset.schedules.values_list("pk", "cron_expression", "desired_instances")
-    assert list(rows) == [(first.pk, "* 10 * * *", 5), (second.pk, "* 9 * * *", 1)]
+    rows = preset.schedules.values_list("cron_expression", "desired_instances")
+    assert list(rows) == [("* 10 * * *", 5), ("* 9 * * *", 1)]
 
 
 def test_an_unreadable_row_says_why_at_its_field(tess: Client, preset: Preset) -> None:
@@ -281,6 +281,30 @@ def test_editing_does_not_undo_what_happened_while_the_form_was_open(
     preset.refresh_from_db()
     assert preset.failures_reset_at is not None
     assert preset.prebuild_status == PrebuildStatus.HARD_LIMITED
+
+
+def test_an_edit_leaves_one_audit_entry_of_what_it_changed(tess: Client, preset: Preset) -> None:
+    save(tess, preset, ("* 9 * * *", 5), desired_instances="3")
+
+    entry = AuditEntry.objects.get(action="edit")
+    assert (entry.source, entry.object_label) == ("admin", f"{preset.version.template} / Small")
+    assert entry.before == {"desired_instances": 2, "schedules": []}
+    assert entry.after == {
+        "desired_instances": 3,
+        "schedules": [{"cron_expression": "* 9 * * *", "desired_instances": 5}],
+    }
+
+
+def test_of_two_people_editing_the_second_is_told(tess: Client, preset: Preset) -> None:
+    late = sent(preset, desired_instances="9", seen_revision="1")
+    save(tess, preset, desired_instances="3", seen_revision="1")
+
+    response = tess.post(page("preset_change", preset.pk), late, follow=True)
+
+    preset.refresh_from_db()
+    assert preset.desired_instances == 3
+    assert "Somebody else changed this preset" in response.text
+    assert 'name="seen_revision" value="2"' in response.text
 
 
 def test_what_a_preset_is_cannot_be_sent_along(tess: Client, preset: Preset) -> None:
@@ -337,6 +361,26 @@ def test_a_template_is_edited_but_not_promoted_by_its_form(
     assert response.status_code == 302
     assert (template.name, template.deprecation_message) == ("renamed", "Use the other one.")
     assert template.active_version_id == before
+
+
+def test_an_edit_of_a_template_is_written_down(tess: Client, template: Template) -> None:
+    form = {
+        "name": template.name,
+        "default_ttl_seconds": "3600",
+        "allow_user_autostart": "on",
+        "allow_user_autostop": "on",
+        "time_til_dormant_seconds": "0",
+        "time_til_dormant_autodelete_seconds": "0",
+    }
+
+    tess.post(page("template_change", template.pk), form)
+
+    entry = AuditEntry.objects.get()
+    assert (entry.action, entry.actor.username) == ("edit", "tess")
+    assert (entry.before, entry.after) == (
+        {"default_ttl_seconds": 0},
+        {"default_ttl_seconds": 3600},
+    )
 
 
 def test_a_taken_template_name_is_refused_at_its_field(tess: Client, template: Template) -> None:

@@ -4,6 +4,7 @@ from uuid import uuid4
 
 import pytest
 
+from accounts.models import AuditEntry
 from templates_app import selectors, services
 from templates_app.enums import PrebuildStatus
 from templates_app.errors import InvalidPreset, VersionNotOfTemplate
@@ -252,3 +253,43 @@ def test_invalidation_stamps_the_named_presets_only():
     large.refresh_from_db()
     assert stamped == 1
     assert (small.last_invalidated_at, large.last_invalidated_at) == (NOON, None)
+
+
+def test_many_presets_are_retried_at_once_in_a_constant_number_of_statements(
+    django_assert_num_queries,
+):
+    template = make_template(presets=[PresetSpec(name="Small"), PresetSpec(name="Large")])
+    keys = [preset_of(template, "Small").pk, preset_of(template, "Large").pk]
+    for key in keys:
+        services.mark_validation_failed(preset_id=key, reason="size: unknown", now=NOON)
+
+    with django_assert_num_queries(6):  # a savepoint, two to lock, one each to change and to note
+        done = services.retry_presets(preset_ids=[*keys, uuid4()], now=NOON + hours(1))
+
+    assert done == 2
+    for preset in Preset.objects.filter(pk__in=keys):
+        assert (preset.prebuild_status, preset.status_reason) == (PrebuildStatus.HEALTHY, "")
+        assert preset.failures_reset_at == preset.status_since == NOON + hours(1)
+    assert AuditEntry.objects.filter(action="retry").count() == 2
+
+
+def test_many_presets_get_one_number_and_each_is_a_new_revision():
+    template = make_template(presets=[PresetSpec(name="Small"), PresetSpec(name="Large")])
+    small, large = preset_of(template, "Small"), preset_of(template, "Large")
+
+    done = services.set_desired_instances_of(preset_ids=[small.pk], desired_instances=7, now=NOON)
+
+    revisions = small.revision, large.revision
+    small.refresh_from_db()
+    large.refresh_from_db()
+    assert done == 1
+    assert (small.desired_instances, large.desired_instances) == (7, None)
+    assert (small.revision, large.revision) == (revisions[0] + 1, revisions[1])
+    assert AuditEntry.objects.get(action="edit").after == {"desired_instances": 7}
+
+
+def test_many_presets_do_not_get_a_number_below_none():
+    preset = preset_of(make_template())
+
+    with pytest.raises(InvalidPreset, match="-1 is less than none"):
+        services.set_desired_instances_of(preset_ids=[preset.pk], desired_instances=-1, now=NOON)

@@ -8,6 +8,7 @@ from django.db import transaction
 from accounts.audit import THE_SYSTEM, Actor
 from accounts.system import PREBUILDS_USER_ID
 from prebuilds import services as prebuilds_services
+from prebuilds.models import Notice
 from templates_app import services as templates
 from templates_app.models import Preset, PresetParameter, PresetSchedule, Template
 from templates_app.services import PresetSpec, VersionSpec
@@ -32,7 +33,7 @@ from workspaces import locks
 from workspaces.enums import LifecycleState, Transition
 from workspaces.models import Agent, ProvisionerJob, Workspace
 from workspaces.protocol import LogLine
-from workspaces.services import agents, builds, jobs
+from workspaces.services import agents, builds, daemons, jobs
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -150,8 +151,18 @@ def agent_heartbeat(scene):
     agents.record_connection(agent_id=scene.agent.pk, now=LATER)
 
 
+def open_notice(scene):
+    Notice.objects.create(
+        kind="hard_limited",
+        preset=scene.preset,
+        organization=scene.template.organization,
+        detail="no such image",
+        opened_at=NOON,
+    )
+
+
 def daemon_heartbeat(_):
-    jobs.touch_daemon(daemon_id=make_daemon(now=NOON).pk, now=LATER)
+    daemons.touch_daemon(daemon_id=make_daemon(now=NOON).pk, now=LATER)
 
 
 def in_sql(sql):
@@ -224,6 +235,7 @@ RINGS = [
         lambda _: prebuilds_services.resume_reconciliation(actor=THE_SYSTEM, now=NOON),
         BOTH,
     ),
+    ("a notice opens", START, open_notice, {POOLS}),
     ("a prebuild is asked for", START, Scene.pending_prebuild, {POOLS, JOBS}),
     (
         "a workspace is asked for",

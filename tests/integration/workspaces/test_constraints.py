@@ -56,6 +56,10 @@ def prebuild_with(**fields):
     return attempt
 
 
+def workspace_with(**fields):
+    return lambda: insert_workspace(make_user(), "web", **fields)
+
+
 def job_with(**fields):
     """Try to change a pending job in place."""
 
@@ -185,6 +189,8 @@ REFUSED = [
     (NO_LIFECYCLE, prebuild_with(dormant_at=NOON)),
     (NO_LIFECYCLE, prebuild_with(deleting_at=NOON)),
     (NO_LIFECYCLE, a_workspace_with_a_ttl_becomes_a_prebuild),
+    ("workspace_start_planned_by_schedule", workspace_with(next_start_at=NOON)),
+    ("workspace_undated_while_awake", workspace_with(deleting_at=NOON)),
     ("workspace_latest_build_is_its_own", latest_build_of_another_workspace),
     ("job_one_unfinished_per_workspace", two_unfinished_jobs),
     ("job_provisioner_known", job_with(provisioner_type="magic")),

@@ -239,7 +239,7 @@ def test_acquiring_costs_the_same_number_of_statements_whatever_waits(django_ass
         make_workspace(now=NOON)
     daemon = make_daemon(now=NOON)
 
-    with django_assert_num_queries(7):  # daemon, savepoint, lease, build, values, state, release
+    with django_assert_num_queries(6):  # daemon, savepoint, lease, build, values, release
         acquire(daemon)
 
 

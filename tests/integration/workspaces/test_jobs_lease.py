@@ -26,7 +26,7 @@ from workspaces.models import (
     WorkspaceResource,
 )
 from workspaces.protocol import LogLine
-from workspaces.services import jobs
+from workspaces.services import daemons, jobs
 
 pytestmark = pytest.mark.django_db
 
@@ -256,14 +256,36 @@ def test_a_job_that_ended_well_before_it_saw_the_cancel_is_canceled_all_the_same
     assert ProvisionerJob.objects.get().status == "canceled"
 
 
-def test_giving_back_makes_a_job_pending_without_a_trace():
+def test_giving_back_makes_a_job_pending_and_leaves_only_the_last_sign_of_life():
     make_workspace(now=NOON)
     before = ProvisionerJob.objects.values().get()
     job = acquire(now=NOON)
 
     jobs.release_job(job_id=job.job_id, lease=job.lease, now=LATER)
 
-    assert ProvisionerJob.objects.values().get() == before
+    assert ProvisionerJob.objects.values().get() == {**before, "heartbeat_at": NOON}
+
+
+def test_a_job_given_back_is_not_lost_however_long_it_waits():
+    make_workspace(now=NOON)
+    given_back(acquire(now=NOON))
+
+    assert jobs.reap_lost_jobs(now=NOON + timedelta(days=1)) == []
+    assert ProvisionerJob.objects.get().status == "pending"
+
+
+def test_a_job_given_back_between_looking_and_reaping_is_not_ended(monkeypatch):
+    make_workspace(now=NOON)
+    job, reap = acquire(now=NOON), jobs._reap
+
+    def given_back_first(job_id, now):
+        given_back(job)
+        return reap(job_id, now)
+
+    monkeypatch.setattr(jobs, "_reap", given_back_first)
+
+    assert jobs.reap_lost_jobs(now=NOON + timedelta(minutes=1)) == []
+    assert ProvisionerJob.objects.get().status == "pending"
 
 
 def test_giving_back_a_job_that_was_canceled_ends_it():
@@ -281,10 +303,10 @@ def test_a_daemon_says_hello_is_seen_and_says_goodbye():
     daemon = make_daemon(name="d1", tags={"os": "linux"}, concurrency=3, now=NOON)
     assert (daemon.started_at, daemon.last_seen_at, daemon.stopped_at) == (NOON, NOON, None)
 
-    jobs.retire_daemon(daemon_id=daemon.pk, now=LATER)
+    daemons.retire_daemon(daemon_id=daemon.pk, now=LATER)
     daemon.refresh_from_db()
     assert (daemon.last_seen_at, daemon.stopped_at) == (LATER, LATER)
 
-    jobs.touch_daemon(daemon_id=daemon.pk, now=LATER + timedelta(seconds=1))
+    daemons.touch_daemon(daemon_id=daemon.pk, now=LATER + timedelta(seconds=1))
     daemon.refresh_from_db()
     assert (daemon.last_seen_at, daemon.stopped_at) == (LATER + timedelta(seconds=1), None)

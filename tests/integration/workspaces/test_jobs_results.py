@@ -32,8 +32,10 @@ from workspaces.protocol import (
     LOG_CUT,
     LOG_LINE_LIMIT,
     LOG_TOTAL_LIMIT,
+    AgentReport,
     LogLine,
     ResourceReplacement,
+    ResourceReport,
 )
 from workspaces.services import agents, jobs
 
@@ -117,6 +119,39 @@ def test_reporting_the_same_resources_again_keeps_the_rows_and_renews_the_token(
     after = Agent.objects.get()
     assert (after.pk, after.created_at) == (before.pk, NOON)
     assert bytes(after.token_digest) == agents.digest("second")
+
+
+def test_completing_costs_the_same_number_of_statements_whatever_was_made(
+    django_assert_num_queries,
+):
+    job = running_job()
+    agents_of = [[AgentReport(name=f"a{n}", token=f"{r}-{n}") for n in range(3)] for r in range(4)]
+    made = [ResourceReport(name=f"r{r}", type="t", agents=each) for r, each in enumerate(agents_of)]
+    result = replace(result_for(job.workspace_id), resources=made)
+
+    # Savepoint, build, job, known resources, resources, agents, template, build, release.
+    with django_assert_num_queries(9):
+        complete(job, result)
+
+    assert Agent.objects.count() == 12
+
+
+def test_a_report_renews_what_is_known_and_adds_what_is_new():
+    job = running_job()
+    first = AgentReport(name="main", token="first")
+    disk = ResourceReport(name="disk", type="volume")
+    for agents_made in ([first], [replace(first, token="second"), replace(first, name="side")]):
+        machine = ResourceReport(name="machine", type="vm", agents=agents_made)
+        jobs.report_resources(
+            job_id=job.job_id, lease=job.lease, resources=[machine, disk], now=NOON
+        )
+
+    tokens = dict(Agent.objects.values_list("name", "token_digest"))
+    assert {name: bytes(token) for name, token in tokens.items()} == {
+        "main": agents.digest("second"),
+        "side": agents.digest("first"),
+    }
+    assert WorkspaceResource.objects.count() == 2
 
 
 def test_a_completed_deletion_ends_the_workspace():

@@ -6,6 +6,8 @@ from uuid import uuid4
 import pytest
 from django.db import transaction
 
+from accounts.audit import THE_SYSTEM
+from accounts.models import AuditEntry
 from tests.factories import (
     NOON,
     finish_all_jobs,
@@ -17,7 +19,7 @@ from tests.factories import (
 )
 from tests.integration.referee import assert_refused
 from workspaces import locks
-from workspaces.errors import InvalidName, NameTaken
+from workspaces.errors import InvalidName, NameTaken, PrebuildKeepsItsName, WorkspaceDeleted
 from workspaces.models import ProvisionerJob, Workspace
 from workspaces.services import workspaces
 
@@ -175,3 +177,33 @@ def test_a_row_that_moved_on_is_read_as_it_is_now():
     assert locks.lock_workspace(workspace.pk).name == "renamed"
     finish_all_jobs(now=NOON)
     assert locks.lock_job(ProvisionerJob.objects.get().pk).status == "succeeded"
+
+
+def rename(workspace, name):
+    return workspaces.rename_workspace(
+        workspace_id=workspace.pk, name=name, actor=THE_SYSTEM, now=LATER
+    )
+
+
+def test_a_rename_is_a_change_of_the_row_and_is_written_down():
+    workspace = make_workspace(name="api", now=NOON)
+
+    rename(workspace, "API")
+
+    workspace.refresh_from_db()
+    assert (workspace.name, workspace.updated_at) == ("API", LATER)
+    assert AuditEntry.objects.get(action="rename").before == {"name": "api"}
+
+
+def test_neither_a_prebuild_nor_a_deleted_workspace_nor_a_bad_name_is_renamed():
+    (prebuild,) = make_ready_prebuilds(preset_of(make_template()), 1)
+    deleted = make_workspace()
+    Workspace.objects.filter(pk=deleted.pk).update(deleted_at=NOON)
+
+    with pytest.raises(PrebuildKeepsItsName):
+        rename(prebuild, "web")
+    with pytest.raises(WorkspaceDeleted):
+        rename(deleted, "web")
+    with pytest.raises(InvalidName):
+        rename(make_workspace(), "-web")
+    assert not Workspace.objects.filter(name="web").exists()

@@ -130,3 +130,54 @@ def test_a_misspelt_variable_is_refused_with_a_guess():
 
 def test_variables_of_others_and_of_workspaces_are_no_settings():
     Environment({"HOME": "/", "PREBUILDS_AGENT_TOKEN": "x", "PREBUILDSX": "1"}).refuse_unknown()
+
+
+def test_what_was_read_is_kept_with_its_value_and_whether_it_is_the_default():
+    env = Environment({"PREBUILDS_A": " 90s ", "PREBUILDS_B": "", "PREBUILDS_D": "x, y"})
+    env.duration("PREBUILDS_A", MINUTE)
+    env.duration("PREBUILDS_B", timedelta(hours=24))
+    env.int("PREBUILDS_C", 7)
+    env.list("PREBUILDS_D")
+    env.bool("PREBUILDS_E")
+
+    kept = [(one.name, one.value, one.is_default) for one in env.readings()]
+
+    assert kept == [
+        ("PREBUILDS_A", "90s", False),
+        ("PREBUILDS_B", "1d", True),
+        ("PREBUILDS_C", "7", True),
+        ("PREBUILDS_D", "x, y", False),
+        ("PREBUILDS_E", "0", True),
+    ]
+
+
+def test_of_a_secret_nothing_is_kept_but_that_it_is_set():
+    env = Environment({"PREBUILDS_KEY": "hunter2"})
+
+    assert env.secret("PREBUILDS_KEY") == "hunter2"
+    assert env.secret("PREBUILDS_OTHER") == ""
+
+    kept = [(one.name, one.value, one.is_default, one.secret) for one in env.readings()]
+    assert kept == [("PREBUILDS_KEY", "", False, True), ("PREBUILDS_OTHER", "", True, True)]
+
+
+@pytest.mark.parametrize(
+    ("address", "shown"),
+    [
+        ("postgresql://ana:hunter2@db:5432/pre", "postgresql://ana@db:5432/pre"),
+        ("postgresql://db/pre?password=hunter2", "postgresql://db/pre"),
+        ("postgresql://ana:hun@ter2@db/pre", "postgresql://ana@db/pre"),
+        ("postgresql://ana:hun/ter2@db/pre", ""),
+        ("postgresql://ana:12/hunter2@db/pre", ""),
+        ("postgresql://ana:12?hunter2@db/pre", ""),
+        ("postgresql://ana:12#hunter2@db/pre", ""),
+        ("postgresql:///pre?host=/run&password=hunter2", ""),
+        ("hunter2", ""),
+        ("", ""),
+    ],
+)
+def test_no_part_of_a_password_is_kept_of_a_database_address(address, shown):
+    env = Environment({"DATABASE_URL": address})
+
+    assert env.database_address("DATABASE_URL") == address
+    assert [one.value for one in env.readings()] == [shown]

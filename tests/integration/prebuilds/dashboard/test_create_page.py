@@ -161,3 +161,59 @@ def test_a_template_without_presets_offers_own_values(member_client: Client, hou
     Preset.objects.all().delete()
 
     assert "Own values" in member_client.get(address(house)).text
+
+
+def test_the_same_form_sent_twice_makes_one_workspace(member_client: Client, house: House) -> None:
+    first = member_client.post(address(house), form(house, key="form-1"))
+    second = member_client.post(address(house), form(house, key="form-1"))
+
+    assert first["Location"] == second["Location"]
+    assert Workspace.objects.filter(owner=house.member).count() == 1
+
+
+def test_a_form_that_was_used_for_another_name_gets_a_key_of_its_own(
+    member_client: Client, house: House
+) -> None:
+    member_client.post(address(house), form(house, key="form-1"))
+
+    refused = member_client.post(address(house), form(house, key="form-1", name="other"))
+    fresh = refused.context["draft"].key
+    again = member_client.post(address(house), form(house, key=fresh, name="other"))
+
+    assert refused.status_code == 422
+    assert "You have already made a workspace with this form" in refused.text
+    assert again.status_code == 302
+    assert Workspace.objects.filter(owner=house.member).count() == 2
+
+
+def test_each_form_has_a_key_of_its_own(member_client: Client, house: House) -> None:
+    keys = {member_client.get(address(house)).context["draft"].key for _ in range(2)}
+
+    assert len(keys) == 2
+
+
+@pytest.mark.parametrize(
+    ("region", "said"),
+    [
+        ("eu", "These values match preset Small: 1 ready now."),
+        ("us", "These values match no preset"),
+    ],
+)
+def test_own_values_say_which_preset_they_match(
+    member_client: Client, house: House, region: str, said: str
+) -> None:
+    add_workspace(house.preset)
+    values = f"&preset=&parameter.region={region}&parameter.cpus=2&part=hint"
+
+    text = member_client.get(address(house) + values, headers={"HX-Request": "true"}).text
+
+    assert said in text
+    assert 'name="parameter.region"' not in text
+
+
+def test_a_chosen_preset_needs_no_hint(member_client: Client, house: House) -> None:
+    text = member_client.get(
+        f"{address(house)}&preset={house.preset.pk}&part=hint", headers={"HX-Request": "true"}
+    ).text
+
+    assert "match" not in text.replace("match-hint", "")

@@ -9,9 +9,10 @@ import pytest
 from prebuilds.dashboard.base.wording import say_about, say_count, say_duration, say_list
 from prebuilds.dashboard.create_workspace.presentation import suggest_name
 from prebuilds.dashboard.pools.bar import GAP, WIDTH, draw_bar
-from prebuilds.dashboard.pools.presentation import HEALTHS, present_pools
+from prebuilds.dashboard.pools.healths import HEALTHS
+from prebuilds.dashboard.pools.presentation import pass_verdict
 from prebuilds.dashboard.workspaces.status import status_of
-from prebuilds.selectors import PoolRow, PoolsOverview
+from prebuilds.selectors import Pause, PoolRow, PoolsOverview
 from templates_app.models import Template
 
 NOW = datetime(2026, 3, 2, 9, 0, tzinfo=UTC)
@@ -26,6 +27,7 @@ def pool(health: str = "healthy", *, name: str = "Small", **counts: int) -> Pool
         template_name="python",
         template_display_name="Python",
         template_icon="python",
+        organization_id=UUID(int=2),
         organization_name="Default",
         version_name="v1",
         is_active_version=health != "draining",
@@ -36,12 +38,15 @@ def pool(health: str = "healthy", *, name: str = "Small", **counts: int) -> Pool
         stopping=0,
         deleting=0,
         expired=0,
+        base=0,
+        zone="UTC",
+        schedules=(),
     )
 
 
 def verdict(*pools: PoolRow, paused: bool = False) -> str:
-    overview = PoolsOverview(pools=pools, as_of=NOW, paused=paused)
-    return present_pools(overview, chosen="").verdict.text
+    pause = Pause(by="", since=NOW, reason="", until=None) if paused else None
+    return pass_verdict(PoolsOverview(pools=pools, as_of=NOW, pause=pause)).text
 
 
 @pytest.mark.parametrize(
@@ -154,3 +159,12 @@ def test_a_suggested_name_is_always_allowed() -> None:
         "a-very-long-template-name-th-2"
     )
     assert suggest_name(SimpleNamespace(name="___"), set()) == "workspace-1"
+
+
+def test_a_pool_with_an_open_notice_needs_you_whatever_its_health() -> None:
+    quota = pool(health="held")
+
+    overview = PoolsOverview(pools=(quota, pool(name="Large")), as_of=NOW, pause=None)
+
+    assert pass_verdict(overview, told={quota.preset_id}).text == "1 of 2 pools needs you"
+    assert pass_verdict(overview).text == "1 of 2 pools is warm"

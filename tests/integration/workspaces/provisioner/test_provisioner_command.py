@@ -18,7 +18,7 @@ def test_a_daemon_introduces_itself_and_says_goodbye():
 
     transport.register(PROFILE)
     transport.touch()
-    assert transport.acquire() is None
+    assert transport.acquire(wait=0) is None
     assert transport.reap() == 0
     transport.goodbye()
 
@@ -33,6 +33,13 @@ def test_a_daemon_introduces_itself_and_says_goodbye():
         (["--tag", "nonsense"], "'nonsense' is not KEY=VALUE"),
         (["--concurrency", "0"], "0 is not a number from 1 to 100"),
         (["--grace", "-1"], "-1 is not a number of seconds"),
+        (["--url", "here"], "'here' is not an address such as"),
+        (["--url", "ftp://x"], "'ftp://x' is not an address such as"),
+        (["--url", "http://u:p@x"], "is not an address such as"),
+        (["--url", "http://x"], "--url needs a key: use --key-file"),
+        (["--url", "http://x", "--key-file", "/nowhere"], "Cannot read the key from /nowhere"),
+        (["--url", "http://x", "--key", "a\nb"], "no key has"),
+        (["--key", "k"], "name it with --url"),
     ],
 )
 def test_bad_usage_is_refused_with_the_value(arguments, words):

@@ -10,6 +10,7 @@ from prebuilds.core.decisions import decide
 from prebuilds.core.health import Health, HealthWord, describe_health
 from prebuilds.core.policy import Policy
 from prebuilds.core.snapshot import OrganizationSnapshot, PresetSnapshot, Snapshot, Status
+from templates_app.schedules import Schedule
 from tests.unit.prebuilds.core.builders import (
     HOUR,
     LONG_AGO,
@@ -221,6 +222,24 @@ def test_a_draining_pool_says_why_and_how_many_are_left(why, sentence):
 )
 def test_a_pool_is_described_in_one_sentence(preset, sentence):
     assert health_of(preset).reason == sentence
+
+
+@pytest.mark.parametrize(("desired", "word"), [(1, HealthWord.HEALTHY), (2, HealthWord.FILLING)])
+def test_a_schedule_that_cannot_be_read_is_said_and_changes_no_word(desired, word):
+    preset = make_preset(
+        desired,
+        running=(prebuild(1),),
+        scheduling_timezone="Mars/Olympus",
+        schedules=(Schedule(expression="* 12 * * *", desired_instances=5),),
+    )
+
+    health = health_of(preset)
+
+    said, problem = health.reason.split(" A schedule cannot be read: ")
+    assert health.word == word
+    assert said == health_of(replace(preset, schedules=())).reason
+    assert "Mars/Olympus" in problem
+    assert problem.endswith(".")
 
 
 def test_a_paused_pool_says_that_nothing_is_built():

@@ -13,7 +13,7 @@ from workspaces.errors import LeaseLost
 from workspaces.protocol import AcquiredJob, BuildCanceled, BuildResult
 from workspaces.provisioner.daemon import Daemon, DaemonOptions
 from workspaces.provisioner.keeper import Rhythm
-from workspaces.provisioner.transport import DaemonProfile, TransportUnavailable
+from workspaces.provisioner.transport import DaemonProfile, KeyRefused, TransportUnavailable
 
 
 def make_job(**changes):
@@ -41,7 +41,10 @@ def make_job(**changes):
 
 
 class FakeTransport:
-    """A queue in memory; `away` names the calls that fail for now, `lost` those out of lease."""
+    """A queue in memory; `away` names the calls that fail for now, `lost` those out of lease.
+
+    `refused` names the calls for which the key is no longer good.
+    """
 
     def __init__(self):
         self.pending = deque()
@@ -51,6 +54,8 @@ class FakeTransport:
         self.cancel_requested = set()
         self.lost = set()
         self.away = set()
+        self.refused = set()
+        self.waits = []
         self._guard = threading.Lock()
 
     def add(self, *jobs):
@@ -62,6 +67,8 @@ class FakeTransport:
             self.calls.append(name)
         if name in self.away:
             raise TransportUnavailable("server closed the connection")
+        if name in self.refused:
+            raise KeyRefused("revoked")
         if job and job.job_id in self.lost:
             raise LeaseLost
 
@@ -83,9 +90,13 @@ class FakeTransport:
         self._note("reap")
         return 0
 
-    def acquire(self):
+    def acquire(self, *, wait):
+        self.waits.append(wait)
         self._note("acquire")
         return self.pending.popleft() if self.pending else None
+
+    def interrupt(self):
+        self._note("interrupt")
 
     def heartbeat(self, job):
         self._note("heartbeat", job)
@@ -160,6 +171,7 @@ class Running:
     def __init__(self):
         self.transport, self.driver, self.bell = FakeTransport(), FakeDriver(), Bell()
         self.daemon = None
+        self.refusal = None
 
     def start(self, *, concurrency=2, poll=(0.02, 0.04), **options):
         options.setdefault("rhythm", Rhythm(logs=0.02, heartbeat=0.05, reap=0.1))
@@ -179,8 +191,14 @@ class Running:
             clock=lambda: datetime.now(UTC),
             options=DaemonOptions(poll=poll, **options),
         )
-        self._thread = threading.Thread(target=self.daemon.run, daemon=True)
+        self._thread = threading.Thread(target=self._run, daemon=True)
         self._thread.start()
+
+    def _run(self):
+        try:
+            self.daemon.run()
+        except KeyRefused as refusal:
+            self.refusal = str(refusal)
 
     def is_alive(self):
         return self._thread.is_alive()

@@ -327,3 +327,65 @@ def test_a_daemon_stopped_before_it_reached_the_queue_just_ends(running):
     running.join()
     assert time.monotonic() - began < 1
     assert "goodbye" not in running.transport.calls
+
+
+def test_a_key_refused_from_the_start_ends_the_daemon(running):
+    running.transport.refused = {"register"}
+
+    running.start()
+
+    running.join()
+    assert running.refusal == "revoked"
+    assert "acquire" not in running.transport.calls
+
+
+def test_a_key_refused_later_ends_the_daemon_and_says_why(running):
+    (job,) = running.transport.add(make_job())
+    running.start(concurrency=2)
+    running.wait_running()
+
+    running.transport.lost.add(job.job_id)
+    running.transport.refused = {"acquire", "touch", "goodbye"}
+
+    running.join()
+    assert running.refusal == "revoked"
+    assert running.transport.ended == {}
+
+
+def test_a_queue_that_can_wait_is_asked_to_wait_as_long_as_the_poll(running):
+    running.start(poll=(0.2, 0.3))
+
+    wait_for(lambda: len(running.transport.waits) > 1)
+
+    assert all(0.1 < wait <= 0.3 for wait in running.transport.waits)
+
+
+def test_with_once_nothing_is_waited_for(running):
+    running.start(once=True, poll=(20, 28))
+
+    running.join()
+
+    assert running.transport.waits == [0.0]
+
+
+def test_a_queue_that_is_away_is_asked_again_soon_though_the_poll_is_long(running, monkeypatch):
+    monkeypatch.setattr("workspaces.provisioner.daemon.RETRY_SECONDS", (0.01, 0.02))
+    running.transport.away = {"acquire"}
+    running.start(poll=(30, 30))
+    wait_for(lambda: running.transport.calls.count("acquire") > 2)
+
+    running.driver.go_on.set()
+    running.transport.away = set()
+    running.transport.add(make_job())
+
+    wait_for(lambda: running.transport.ended)
+
+
+def test_a_signal_interrupts_an_acquire_that_waits(running):
+    running.start(poll=(30, 30))
+    wait_for(lambda: "acquire" in running.transport.calls)
+
+    running.stop()
+
+    running.join()
+    assert "interrupt" in running.transport.calls
