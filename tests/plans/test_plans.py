@@ -12,6 +12,7 @@ from prebuilds import observation
 from prebuilds.conf import current_policy
 from prebuilds.execution import creation
 from prebuilds.locks import LOCK_CLAIMABLE_PREBUILD
+from prebuilds.notices.reading import unnoticed_replacements
 from templates_app.models import Preset
 from tests import factories
 from tests.factories import NOON
@@ -202,3 +203,45 @@ def test_the_attempts_a_snapshot_reads_do_not_grow_with_history():
 
     assert "workspaces_workspacebuild" not in found.scanned, found.text
     assert_reads(found, at_most=60 * TEMPLATES * (PRESETS_EACH + 1) * 10)
+
+
+CLAIMS, REPLACED = 5_000, 20
+
+CLAIM_THE_GONE = f"""
+WITH claimed AS (
+    SELECT build.id, build.workspace_id, build.preset_id, build.template_version_id,
+           row_number() OVER (ORDER BY build.id) AS n
+      FROM workspaces_workspacebuild AS build
+     WHERE build.build_number = 2
+     LIMIT {CLAIMS}
+), said AS (
+    UPDATE workspaces_workspacebuild AS build
+       SET stage = 'prebuild_claim',
+           created_at = %(noon)s::timestamptz - claimed.n * interval '1 hour',
+           replacements = CASE WHEN claimed.n <= {REPLACED}
+                               THEN '[{{"resource": "disk", "paths": []}}]'::jsonb
+                               ELSE '[]' END
+      FROM claimed WHERE build.id = claimed.id
+)
+INSERT INTO prebuilds_claim
+       (id, workspace_id, template_id, preset_id, user_id, outcome, reason, created_at,
+        duration_seconds, idempotency_key)
+SELECT claimed.id, claimed.workspace_id, workspace.template_id, claimed.preset_id,
+       workspace.owner_id, 'warm', 'warm', %(noon)s::timestamptz, 0, ''
+  FROM claimed JOIN workspaces_workspace AS workspace ON workspace.id = claimed.workspace_id
+"""
+
+
+@pytest.mark.parametrize("target", [1, 100, 10_000])
+def test_replaced_resources_are_found_among_the_few_claims_that_had_some(target):
+    with connection.cursor() as cursor:
+        cursor.execute(CLAIM_THE_GONE, {"noon": NOON})
+        cursor.execute("SELECT set_config('default_statistics_target', %s, true)", [str(target)])
+        cursor.execute("ANALYZE workspaces_workspacebuild, prebuilds_claim")
+
+    statement, parameters = unnoticed_replacements(NOON).query.sql_with_params()
+    found = explain(statement, parameters)
+
+    assert "build_replaced_resources" in found.indexes, found.text
+    assert found.scanned <= {"templates_app_template", "prebuilds_notice"}, found.text
+    assert_reads(found, at_most=REPLACED * 20)

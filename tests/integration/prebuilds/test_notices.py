@@ -13,7 +13,6 @@ from accounts.system import PREBUILDS_USER_ID
 from prebuilds import notices, reconciler, selectors
 from prebuilds.core.policy import Policy
 from prebuilds.models import Claim, Notice, ReconcileRun, Trigger
-from prebuilds.notices.reading import unnoticed_replacements
 from templates_app import services as template_services
 from templates_app.models import Preset
 from templates_app.parameters import ParameterDefinition
@@ -459,14 +458,6 @@ class TestReplacedResources:
         cycle(NOON + 7 * DAY)
 
         assert told() == []
-
-    def test_finding_them_uses_the_partial_index(self):
-        with connection.cursor() as cursor:
-            cursor.execute("SET enable_seqscan = off")
-            plan = unnoticed_replacements(NOON).explain()
-            cursor.execute("RESET enable_seqscan")
-
-        assert "build_replaced_resources" in plan
 
 
 class TestLeftAlone:
