@@ -68,17 +68,17 @@ def take_snapshot(
     only: UUID | None = None,
     poolless: bool = False,
 ) -> Snapshot:
-    """Read the snapshot; only one statement when no preset has a pool.
+    """Read the snapshot; only two statements when no preset has a pool.
 
     `only` narrows it to one preset and leaves out the organizations' numbers. `poolless` shows
     presets whose pool was taken away, too, while prebuilds of it live; no cycle looks at those.
     """
-    fetch = partial(_fetch, using, only=only, poolless=poolless)
-    presets = fetch(statements.PRESETS)
+    fetch = partial(_fetch, using, only=only)
+    members = _sort_members(_one_row_each(fetch(statements.PREBUILDS)))
+    presets = fetch(statements.PRESETS, occupied=list(members), poolless=poolless)
     if not presets:
         return Snapshot()
     schedules = _schedules(fetch(statements.SCHEDULES))
-    members = _sort_members(_one_row_each(fetch(statements.PREBUILDS)))
     attempts = _attempts(
         fetch(
             statements.ATTEMPTS,
@@ -104,7 +104,9 @@ def is_paused(now: datetime) -> bool:
     return row is not None and row.is_paused(now)
 
 
-def _fetch(using: str, sql: str, **parameters: int | datetime | UUID | bool | None) -> list[Row]:
+def _fetch(
+    using: str, sql: str, **parameters: int | datetime | UUID | list[str] | None
+) -> list[Row]:
     with connections[using].cursor() as cursor:
         # Django reads times by a loader in Python; its sessions are in UTC, so psycopg's own in C
         # says the same, and a large snapshot takes half as long.

@@ -1,62 +1,11 @@
 """The statements of the snapshot (semantics.md 2): as many as they are here, and no more.
 
-Parameters: `prebuilds` the prebuilds user, `only` one preset or NULL for all, `poolless` whether
-to show what is left of pools that were taken away.
+Parameters: `prebuilds` the prebuilds user, `only` one preset or NULL for all, `occupied` the
+presets that PREBUILDS found any of, `poolless` whether to show what is left of pools that were
+taken away.
 """
 
 from typing import Final
-
-PRESETS: Final = """
-WITH inactive AS MATERIALIZED (
-    SELECT preset.id
-      FROM templates_app_preset AS preset
-      JOIN templates_app_templateversion AS version ON version.id = preset.version_id
-      JOIN templates_app_template AS template ON template.id = version.template_id
-     WHERE preset.desired_instances IS NOT NULL
-       AND (template.active_version_id IS DISTINCT FROM version.id
-            OR template.deleted_at IS NOT NULL OR template.deprecation_message <> '')
-        OR preset.desired_instances IS NULL AND %(poolless)s
-), shown AS (
-    SELECT preset.id
-      FROM templates_app_template AS template
-      JOIN templates_app_preset AS preset ON preset.version_id = template.active_version_id
-     WHERE preset.desired_instances IS NOT NULL
-       AND template.deleted_at IS NULL AND template.deprecation_message = ''
-    UNION
-    SELECT build.preset_id
-      FROM workspaces_workspace AS workspace
-      JOIN workspaces_workspacebuild AS build ON build.id = workspace.latest_build_id
-      JOIN inactive ON inactive.id = build.preset_id
-     WHERE workspace.owner_id = %(prebuilds)s AND workspace.deleted_at IS NULL
-)
-SELECT preset.id, preset.name, template.id, template.name, version.id, version.name,
-       organization.id, organization.name,
-       template.active_version_id IS NOT DISTINCT FROM version.id,
-       template.deleted_at IS NOT NULL, template.deprecation_message <> '',
-       coalesce(preset.desired_instances, 0), preset.ttl_seconds, preset.scheduling_timezone,
-       preset.last_invalidated_at, preset.prebuild_status, preset.status_reason,
-       version.daily_cost, preset.icon, template.display_name, template.icon
-  FROM shown
-  JOIN templates_app_preset AS preset ON preset.id = shown.id
-  JOIN templates_app_templateversion AS version ON version.id = preset.version_id
-  JOIN templates_app_template AS template ON template.id = version.template_id
-  JOIN accounts_organization AS organization ON organization.id = template.organization_id
- WHERE (preset.desired_instances IS NOT NULL OR %(poolless)s)
-   AND (%(only)s::uuid IS NULL OR preset.id = %(only)s::uuid)
- ORDER BY organization.name, template.name, version.created_at, preset.name, preset.id
-"""
-"""Active presets, and the inactive ones that have anything left; the rest would be skipped."""
-
-SCHEDULES: Final = """
-SELECT schedule.preset_id, schedule.cron_expression, schedule.desired_instances
-  FROM templates_app_presetschedule AS schedule
-  JOIN templates_app_preset AS preset ON preset.id = schedule.preset_id
-  JOIN templates_app_template AS template ON template.active_version_id = preset.version_id
- WHERE preset.desired_instances IS NOT NULL
-   AND template.deleted_at IS NULL AND template.deprecation_message = ''
-   AND (%(only)s::uuid IS NULL OR preset.id = %(only)s::uuid)
- ORDER BY schedule.preset_id, schedule.position, schedule.id
-"""
 
 PREBUILDS: Final = """
 SELECT workspace.id, workspace.created_at, build.preset_id::text, build.transition, job.status,
@@ -91,6 +40,45 @@ SELECT workspace.id, workspace.created_at, build.preset_id::text, build.transiti
 
 When a ready one started decides nothing, and is not sent a hundred thousand times. The preset is
 sent as text: only looked up by, a UUID would be made and compared in Python.
+"""
+
+PRESETS: Final = """
+WITH shown AS (
+    SELECT preset.id
+      FROM templates_app_template AS template
+      JOIN templates_app_preset AS preset ON preset.version_id = template.active_version_id
+     WHERE preset.desired_instances IS NOT NULL
+       AND template.deleted_at IS NULL AND template.deprecation_message = ''
+    UNION
+    SELECT unnest(%(occupied)s::uuid[])
+)
+SELECT preset.id, preset.name, template.id, template.name, version.id, version.name,
+       organization.id, organization.name,
+       template.active_version_id IS NOT DISTINCT FROM version.id,
+       template.deleted_at IS NOT NULL, template.deprecation_message <> '',
+       coalesce(preset.desired_instances, 0), preset.ttl_seconds, preset.scheduling_timezone,
+       preset.last_invalidated_at, preset.prebuild_status, preset.status_reason,
+       version.daily_cost, preset.icon, template.display_name, template.icon
+  FROM shown
+  JOIN templates_app_preset AS preset ON preset.id = shown.id
+  JOIN templates_app_templateversion AS version ON version.id = preset.version_id
+  JOIN templates_app_template AS template ON template.id = version.template_id
+  JOIN accounts_organization AS organization ON organization.id = template.organization_id
+ WHERE (preset.desired_instances IS NOT NULL OR %(poolless)s)
+   AND (%(only)s::uuid IS NULL OR preset.id = %(only)s::uuid)
+ ORDER BY organization.name, template.name, version.created_at, preset.name, preset.id
+"""
+"""Active presets, and those that prebuilds live of; the rest would be skipped, and costs nothing."""
+
+SCHEDULES: Final = """
+SELECT schedule.preset_id, schedule.cron_expression, schedule.desired_instances
+  FROM templates_app_presetschedule AS schedule
+  JOIN templates_app_preset AS preset ON preset.id = schedule.preset_id
+  JOIN templates_app_template AS template ON template.active_version_id = preset.version_id
+ WHERE preset.desired_instances IS NOT NULL
+   AND template.deleted_at IS NULL AND template.deprecation_message = ''
+   AND (%(only)s::uuid IS NULL OR preset.id = %(only)s::uuid)
+ ORDER BY schedule.preset_id, schedule.position, schedule.id
 """
 
 ATTEMPTS: Final = """

@@ -164,9 +164,9 @@ def test_the_site_is_big():
 
 def test_a_snapshot_takes_as_many_statements_as_there_are_however_many_presets():
     written = [
+        statements.PREBUILDS,
         statements.PRESETS,
         statements.SCHEDULES,
-        statements.PREBUILDS,
         statements.ATTEMPTS,
         statements.ORGANIZATIONS,
     ]
