@@ -14,6 +14,7 @@ from django.contrib.postgres.fields import ArrayField
 from django.db.models import (
     Aggregate,
     Count,
+    Expression,
     F,
     FloatField,
     Func,
@@ -22,8 +23,9 @@ from django.db.models import (
     QuerySet,
     Subquery,
     Sum,
+    Value,
 )
-from django.db.models.functions import Coalesce, Extract
+from django.db.models.functions import Cast, Coalesce, Extract
 
 from prebuilds.models import Claim, ClaimOutcome, PoolHour
 from templates_app.models import Preset
@@ -123,22 +125,36 @@ class _Numbers(Func):
 
 
 def read_trends(*, now: datetime, organization_ids: Collection[UUID] | None = None) -> Trends:
-    """Return the dashboard's numbers; two statements. None means all organizations."""
-    claims = _claims(organization_ids).filter(created_at__lte=now)
+    """Return the dashboard's numbers; one statement. None means all organizations."""
     today = Q(created_at__gt=now - A_DAY)
-    found = claims.filter(created_at__gt=now - 2 * A_WEEK).aggregate(
+    numbers: dict[str, Aggregate] = {
         **_served("day", today),
         **_served("week", Q(created_at__gt=now - A_WEEK)),
         **_served("before", Q(created_at__lte=now - A_WEEK)),
         **_waits(today),
+    }
+    claims = _claims(organization_ids).filter(created_at__gt=now - 2 * A_WEEK, created_at__lte=now)
+    rows = _one_row("claims", claims, numbers).union(
+        _one_row("idle", _ready_hours(now, organization_ids), _idle(len(numbers))), all=True
     )
+    found = {kind: values for kind, *values in rows}
+    served = dict(zip(numbers, found.get("claims", [None] * len(numbers)), strict=True))
     return Trends(
-        day=Served(warm=found["day_warm"], cold=found["day_cold"]),
-        week=Served(warm=found["week_warm"], cold=found["week_cold"]),
-        week_before=Served(warm=found["before_warm"], cold=found["before_cold"]),
-        waits=_as_waits(found),
-        idle=_idle(now, organization_ids),
+        day=_as_served(served, "day"),
+        week=_as_served(served, "week"),
+        week_before=_as_served(served, "before"),
+        waits=_as_waits(served),
+        idle=_as_idle(*found.get("idle", (None, None))[:2]),
     )
+
+
+def _one_row(
+    kind: str, rows: QuerySet[Any], numbers: Mapping[str, Expression]
+) -> QuerySet[Any, Any]:
+    """Return the numbers of all rows together, or no row without any; columns are told by place."""
+    together = rows.order_by().annotate(kind=Value(kind)).values("kind")
+    row: QuerySet[Any, Any] = together.annotate(**numbers).values_list("kind", *numbers)
+    return row
 
 
 def read_days(*, now: datetime, preset_ids: Collection[UUID]) -> dict[UUID, PoolDay]:
@@ -215,15 +231,25 @@ def _point(row: PoolHour) -> HourPoint:
     )
 
 
-def _idle(now: datetime, organization_ids: Collection[UUID] | None) -> Idle:
+def _ready_hours(now: datetime, organization_ids: Collection[UUID] | None) -> QuerySet[PoolHour]:
     hours = PoolHour.objects.filter(hour__gt=now - A_DAY, idle_seconds__gt=0)
-    if organization_ids is not None:
-        hours = hours.filter(preset__version__template__organization_id__in=organization_ids)
+    if organization_ids is None:
+        return hours
+    return hours.filter(preset__version__template__organization_id__in=organization_ids)
+
+
+def _idle(width: int) -> dict[str, Expression]:
+    """Return seconds and cost, filled up to as many columns as the claims have."""
     daily_cost = F("preset__version__daily_cost")
-    found = hours.aggregate(
-        seconds=Sum("idle_seconds"), cost=Sum(F("idle_seconds") * daily_cost / (24 * 3600.0))
-    )
-    return Idle(hours=(found["seconds"] or 0) / 3600, cost=found["cost"] or None)
+    return {
+        "seconds": Sum("idle_seconds", output_field=FloatField()),
+        "cost": Sum(F("idle_seconds") * daily_cost / (24 * 3600.0), output_field=FloatField()),
+        **{f"no_{number}": Cast(Value(None), FloatField()) for number in range(2, width)},
+    }
+
+
+def _as_idle(seconds: float | None, cost: float | None) -> Idle:
+    return Idle(hours=(seconds or 0) / 3600, cost=cost or None)
 
 
 def _claims(organization_ids: Collection[UUID] | None) -> QuerySet[Claim]:
@@ -245,6 +271,12 @@ def _waits(condition: Q) -> dict[str, Percentile]:
         for outcome in ClaimOutcome.values
         for percent in (50, 95)
     }
+
+
+def _as_served(found: Mapping[str, float | None], name: str) -> Served:
+    return Served(
+        **{outcome: int(found[f"{name}_{outcome}"] or 0) for outcome in ClaimOutcome.values}
+    )
 
 
 def _as_waits(found: Mapping[str, float | None]) -> Waits:

@@ -9,6 +9,7 @@ import logging
 import os
 import queue
 import threading
+import time
 from collections import defaultdict
 from collections.abc import Iterator
 from contextlib import suppress
@@ -48,6 +49,8 @@ class Subscription:
         self._hub = hub
         self.channels = channels
         self.payload = payload
+        self.rung_at = 0.0
+        """When the last bell was delivered, by time.monotonic."""
         self._backlog: queue.Queue[Notification] = queue.Queue(BACKLOG_LIMIT)
         self._loop: asyncio.AbstractEventLoop | None = None
         self._awake: asyncio.Event | None = None
@@ -99,6 +102,7 @@ class Subscription:
 
     def push(self, notification: Notification) -> None:
         """Deliver a bell (called by the hub's thread)."""
+        self.rung_at = time.monotonic()
         with suppress(queue.Full):
             self._backlog.put_nowait(notification)
         if self._loop is not None and self._awake is not None and not self._loop.is_closed():
@@ -198,8 +202,9 @@ class Hub:
 
 
 def _connection_params() -> dict[str, Any]:
-    wrapper = connections["default"]
-    params = dict(wrapper.get_connection_params())
+    """Say where to LISTEN: past the pooler, where there is one."""
+    alias = "direct" if "direct" in connections.settings else "default"
+    params = dict(connections[alias].get_connection_params())
     for name in ("pool", "cursor_factory", "context", "prepare_threshold"):
         params.pop(name, None)
     return params

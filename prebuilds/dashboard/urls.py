@@ -19,6 +19,7 @@ from prebuilds.dashboard.palette import views as palette
 from prebuilds.dashboard.people import changes as people_changes
 from prebuilds.dashboard.people import views as people
 from prebuilds.dashboard.pools import bulk as pools_bulk
+from prebuilds.dashboard.pools import look as pools_look
 from prebuilds.dashboard.pools import views as pools
 from prebuilds.dashboard.preset import actions as preset_actions
 from prebuilds.dashboard.preset import views as preset
@@ -46,6 +47,7 @@ urlpatterns = [
     path("pools/retry", pools_bulk.retry, name="pools_retry"),
     path("pools/invalidate", pools_bulk.invalidate, name="pools_invalidate"),
     path("pools/desired", pools_bulk.set_desired, name="pools_desired"),
+    path("live/dashboard", pools_look.stream, name="live_dashboard"),
     path("live/pools", live.pools_stream, name="live_pools"),
     path("workspaces/", workspaces.index, name="workspaces"),
     path("workspaces/table", workspaces.table, name="workspaces_table"),

@@ -158,6 +158,7 @@ GET    200  . ... ... ... ... ....  /api/schema
 GET    200  . ... ... ... ... ....  /api/docs
 GET    200  > ... ... ... .>> >>>>  /
 GET    200  > ... ... ... .>> >>>>  /pools/table
+GET    200  1 ... ... ... .11 1111  /live/dashboard
 GET    200  1 ... ... ... .11 1111  /live/pools
 GET    200  > ... ... ... .>> >>>>  /workspaces/
 GET    200  > ... ... ... .>> >>>>  /workspaces/table

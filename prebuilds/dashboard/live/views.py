@@ -4,15 +4,22 @@ A stream holds no database connection while it waits: a pool of ten must carry h
 """
 
 import asyncio
-from collections.abc import AsyncIterator
+import logging
+from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Final
 
 from asgiref.sync import sync_to_async
-from django.db import connections
+from django.db import DatabaseError, connections
 from django.http import HttpRequest, HttpResponse, HttpResponseBase, StreamingHttpResponse
 from django.views.decorators.http import require_safe
 
+from accounts.models import User
 from workspaces import listening
+
+logger = logging.getLogger(__name__)
+
+Look = Callable[[float], Awaitable[None]]
+"""Read anew what the tab will ask for; takes when (time.monotonic) the last bell rang."""
 
 PING_SECONDS: Final = 15.0
 DEBOUNCE_SECONDS: Final = 0.25
@@ -24,21 +31,27 @@ LIFETIME_SECONDS: Final = 600.0
 @require_safe
 async def pools_stream(request: HttpRequest) -> HttpResponseBase:
     """Stream a `stale` event whenever a pool, prebuild or workspace has changed."""
-    if not await _is_signed_in(request):
+    if await person(request) is None:
         return HttpResponse(status=401)
+    return stream_of(listening.POOLS)
+
+
+def stream_of(channel: str, look: Look | None = None) -> HttpResponseBase:
+    """Return a stream of a channel's bells; before the tab hears of one, look for it."""
     return StreamingHttpResponse(
-        _events(listening.POOLS),
+        _events(channel, look),
         content_type="text/event-stream",
         headers={"Cache-Control": "no-store", "X-Accel-Buffering": "no"},
     )
 
 
-async def _is_signed_in(request: HttpRequest) -> bool:
+async def person(request: HttpRequest) -> User | None:
+    """Return who is signed in."""
     user = await request.auser()
-    return user.is_authenticated
+    return user if isinstance(user, User) else None
 
 
-async def _events(channel: str) -> AsyncIterator[str]:
+async def _events(channel: str, look: Look | None) -> AsyncIterator[str]:
     await sync_to_async(connections.close_all)()
     clock = asyncio.get_running_loop().time
     ends = clock() + LIFETIME_SECONDS
@@ -50,8 +63,18 @@ async def _events(channel: str) -> AsyncIterator[str]:
                 continue
             await asyncio.sleep(DEBOUNCE_SECONDS)
             subscription.drain()
+            if look is not None:
+                await _look_before(look, subscription.rung_at)
             yield _event("stale")
     yield _event("bye")
+
+
+async def _look_before(look: Look, rung_at: float) -> None:
+    """Look, if the database lets us; the tab is told either way, and asks for itself."""
+    try:
+        await look(rung_at)
+    except DatabaseError:
+        logger.warning("look for a stream's tab failed", exc_info=True)
 
 
 def _event(name: str) -> str:

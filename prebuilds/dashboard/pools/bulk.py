@@ -21,8 +21,9 @@ from prebuilds.dashboard.base.listing import query_of
 from prebuilds.dashboard.base.plan import Plan, PlanLine, leave, render_plan
 from prebuilds.dashboard.base.wording import say_count
 from prebuilds.dashboard.pools.healths import HEALTHS, NEEDS_SOMEBODY
+from prebuilds.dashboard.pools.look import eyes_of, list_readable_pools
 from prebuilds.dashboard.pools.presentation import find_pools
-from prebuilds.dashboard.pools.views import asked_of, readable_pools
+from prebuilds.dashboard.pools.views import asked_of
 from prebuilds.selectors import PoolRow
 from templates_app import services
 
@@ -134,7 +135,7 @@ def _chosen(request: HttpRequest, now: datetime) -> list[PoolRow]:
         if subject.can_anywhere(Action.READ, Resource.TEMPLATE):
             raise PermissionDenied
         raise Http404("not for you")
-    pools = readable_pools(current_user(request), now).pools
+    pools = list_readable_pools(eyes_of(current_user(request)), now=now).pools
     if request.method == "POST":
         listed = set(request.POST.get("presets", "").split(","))
         found: Iterable[PoolRow] = (pool for pool in pools if str(pool.preset_id) in listed)

@@ -1,7 +1,6 @@
 """The start page: will the next person get a warm workspace, and if not, why?"""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any, Final
 from uuid import UUID
@@ -16,19 +15,23 @@ from django.views.decorators.http import require_safe
 
 from accounts.models import User
 from accounts.policy import Action, Resource, Subject, subject_of
-from prebuilds import selectors
 from prebuilds.dashboard.base.access import current_user, signed_in
 from prebuilds.dashboard.base.export import Field, asked_format, export
 from prebuilds.dashboard.base.listing import list_page, query_of
 from prebuilds.dashboard.base.page import render_fragment, render_page
 from prebuilds.dashboard.pools import presentation
-from prebuilds.dashboard.pools.attention import Powers, Trouble, list_troubles, untold
+from prebuilds.dashboard.pools.attention import Powers, Trouble, list_troubles
+from prebuilds.dashboard.pools.look import (
+    LOOKS,
+    PoolsLook,
+    eyes_of,
+    list_readable_pools,
+    look_at_pools,
+)
 from prebuilds.dashboard.pools.presentation import Asked, find_pools, view_pool
-from prebuilds.dashboard.pools.queries import read_engine
 from prebuilds.dashboard.pools.tiles import Lists, Numbers, Tile, make_tiles
-from prebuilds.notices.reading import last_failures
-from prebuilds.selectors import PoolRow, PoolsOverview
-from prebuilds.trends import read_days, read_trends
+from prebuilds.selectors import PoolRow
+from prebuilds.trends import read_days
 
 POOLS_SHOWN: Final = 50
 EXPORT: Final = (
@@ -67,27 +70,20 @@ def page(request: HttpRequest) -> HttpResponseBase:
     """Show every pool the person may read, or give the matching ones away as a file."""
     now = timezone.now()
     if asked_format(request):
-        found = find_pools(readable_pools(current_user(request), now).pools, asked_of(request))
+        pools = list_readable_pools(eyes_of(current_user(request)), now=now).pools
+        found = find_pools(pools, asked_of(request))
         return export(request, "pools", EXPORT, _view_all(found, now))
-    return render_page(request, "pools/page.html", _context(request, now), section="pools")
+    look = look_at_pools(eyes_of(current_user(request)), now=now)
+    return render_page(request, "pools/page.html", _context(request, look, now), section="pools")
 
 
 @signed_in
 @require_safe
 def table(request: HttpRequest) -> HttpResponse:
-    """Show the live part again."""
-    context = _context(request, timezone.now())
+    """Show the live part again: what its stream has just seen, or else what is there."""
+    now, eyes = timezone.now(), eyes_of(current_user(request))
+    context = _context(request, LOOKS.find(eyes) or look_at_pools(eyes, now=now), now)
     return render_fragment(request, "pools/page.html#live", {**context, "is_refresh": True})
-
-
-def readable_pools(user: User, now: datetime) -> PoolsOverview:
-    """Return the pools of the organizations whose templates the person may read."""
-    overview = selectors.list_pools(now=now)
-    organizations = subject_of(user).readable_organizations(Resource.TEMPLATE)
-    if organizations is None:
-        return overview
-    pools = (pool for pool in overview.pools if pool.organization_id in organizations)
-    return replace(overview, pools=tuple(pools))
 
 
 def asked_of(request: HttpRequest) -> Asked:
@@ -97,13 +93,12 @@ def asked_of(request: HttpRequest) -> Asked:
     )
 
 
-def _context(request: HttpRequest, now: datetime) -> dict[str, Any]:
+def _context(request: HttpRequest, look: PoolsLook, now: datetime) -> dict[str, Any]:
     user = current_user(request)
     subject = subject_of(user)
-    overview, asked = readable_pools(user, now), asked_of(request)
+    overview, asked = look.overview, asked_of(request)
     listing = list_page(request, find_pools(overview.pools, asked), size=POOLS_SHOWN)
-    may_read_runs = subject.can_anywhere(Action.READ, Resource.RECONCILE_RUN)
-    troubles = _troubles(user, overview.pools, now)
+    troubles = _troubles(user, look)
     return {
         "pause": overview.pause,
         "as_of": overview.as_of,
@@ -117,14 +112,14 @@ def _context(request: HttpRequest, now: datetime) -> dict[str, Any]:
         "chips": presentation.make_chips(overview.pools, asked.health),
         "groups": _groups(overview.pools, listing.rows, now),
         "troubles": troubles,
-        "tiles": _tiles(user, overview, now) if may_read_runs else (),
+        "tiles": _tiles(user, look, now),
         "may_edit_templates": subject.can_anywhere(Action.CREATE, Resource.TEMPLATE),
         "may_change": subject.can_anywhere(Action.UPDATE, Resource.TEMPLATE),
         "sprite": static("icons.svg"),
         "changeable": _organizations(subject, overview.pools, Action.UPDATE, Resource.TEMPLATE),
         "seen": _organizations(subject, overview.pools, Action.READ, Resource.WORKSPACE),
         "may_use_admin": user.is_staff,
-        "may_read_runs": may_read_runs,
+        "may_read_runs": look.engine is not None,
         "may_reconcile": subject.can_anywhere(Action.CREATE, Resource.RECONCILE_RUN),
         "may_resume": subject.can_anywhere(Action.UPDATE, Resource.PREBUILDS_SETTINGS),
     }
@@ -155,27 +150,24 @@ def _organizations(
     }
 
 
-def _troubles(user: User, pools: Sequence[PoolRow], now: datetime) -> tuple[Trouble, ...]:
+def _troubles(user: User, look: PoolsLook) -> tuple[Trouble, ...]:
     subject = subject_of(user)
-    organizations = subject.readable_organizations(Resource.TEMPLATE)
-    notices = selectors.list_notices(now=now, organization_ids=organizations)
-    silent = [pool.preset_id for pool in untold(notices, pools)]
-    errors: Mapping[UUID, str] = last_failures(silent) if silent else {}
     powers = Powers(
         change=lambda home: subject.can(Action.UPDATE, Resource.TEMPLATE, organization_id=home),
         see_members=lambda home: subject.can(Action.READ, Resource.WORKSPACE, organization_id=home),
         raise_quota=lambda home: subject.can(Action.UPDATE, Resource.GROUP, organization_id=home),
     )
-    return list_troubles(notices, pools, errors=errors, powers=powers)
+    return list_troubles(look.notices, look.overview.pools, errors=look.errors, powers=powers)
 
 
-def _tiles(user: User, overview: PoolsOverview, now: datetime) -> tuple[Tile, ...]:
-    organizations = subject_of(user).readable_organizations(Resource.RECONCILE_RUN)
+def _tiles(user: User, look: PoolsLook, now: datetime) -> tuple[Tile, ...]:
+    if look.trends is None or look.engine is None:
+        return ()
     numbers = Numbers(
-        pools=overview.pools,
-        trends=read_trends(now=now, organization_ids=organizations),
-        engine=read_engine(now=now, organization_ids=organizations),
-        pause=overview.pause,
+        pools=look.overview.pools,
+        trends=look.trends,
+        engine=look.engine,
+        pause=look.overview.pause,
         interval=settings.PREBUILDS_RECONCILIATION_INTERVAL,
         now=now,
     )

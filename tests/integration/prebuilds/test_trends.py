@@ -156,8 +156,8 @@ def test_hours_of_a_span_come_oldest_first(preset):
     assert [point.warm for point in points] == [3, 2, 1]
 
 
-def test_the_dashboards_numbers_take_two_statements(preset, django_assert_num_queries):
+def test_the_dashboards_numbers_take_one_statement(preset, django_assert_num_queries):
     add_claim(preset)
 
-    with django_assert_num_queries(2):
+    with django_assert_num_queries(1):
         trends.read_trends(now=NOON)

@@ -167,9 +167,7 @@ def test_the_number_of_statements_does_not_grow_with_the_pools(
 
 
 def test_the_page_stays_within_its_budget_of_statements(admin_client: Client, house: House) -> None:
-    session_and_user = 2
-
-    assert count_statements(admin_client, "/") <= 12 + session_and_user
+    assert count_statements(admin_client, "/") <= 12  # session and person included
 
 
 def test_a_refresh_costs_no_more_than_the_page(admin_client: Client, house: House) -> None:
