@@ -4,6 +4,7 @@ from django.urls import path
 
 from prebuilds.dashboard.account import views as account
 from prebuilds.dashboard.audit import views as audit
+from prebuilds.dashboard.claims import views as claims
 from prebuilds.dashboard.create_workspace import views as create_workspace
 from prebuilds.dashboard.edit_preset import views as edit_preset
 from prebuilds.dashboard.jobs import actions as job_actions
@@ -48,6 +49,7 @@ urlpatterns = [
     path("pools/invalidate", pools_bulk.invalidate, name="pools_invalidate"),
     path("pools/desired", pools_bulk.set_desired, name="pools_desired"),
     path("live/dashboard", pools_look.stream, name="live_dashboard"),
+    path("live/presets/<uuid:preset_id>", preset.stream, name="live_preset"),
     path("live/pools", live.pools_stream, name="live_pools"),
     path("workspaces/", workspaces.index, name="workspaces"),
     path("workspaces/table", workspaces.table, name="workspaces_table"),
@@ -166,6 +168,8 @@ urlpatterns = [
     path("cycles/", runs.index, name="runs"),
     path("cycles/table", runs.table, name="runs_table"),
     path("cycles/<int:run_id>/", runs.page, name="run"),
+    path("claims/", claims.index, name="claims"),
+    path("claims/table", claims.table, name="claims_table"),
     path("notices/", notices.index, name="notices"),
     path("notices/table", notices.table, name="notices_table"),
     path("audit/", audit.index, name="audit"),

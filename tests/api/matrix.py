@@ -154,12 +154,14 @@ DELETE 404  . ... ... ... ... ....  ^
 #         anonymous, people by session as above, and tokens, which open no page
 PAGES: Final = """
 GET    200  . ... ... ... ... ....  /healthz
+GET    200  . ... ... ... ... ....  /readyz
 GET    200  . ... ... ... ... ....  /api/schema
 GET    200  . ... ... ... ... ....  /api/docs
 GET    200  > ... ... ... .>> >>>>  /
 GET    200  > ... ... ... .>> >>>>  /pools/table
 GET    200  1 ... ... ... .11 1111  /live/dashboard
 GET    200  1 ... ... ... .11 1111  /live/pools
+GET    200  1 ..4 ... ... .11 1111  /live/presets/<uuid:preset_id>
 GET    200  > ... ... ... .>> >>>>  /workspaces/
 GET    200  > ... ... ... .>> >>>>  /workspaces/table
 GET    200  > ... ... ... .>> >>>>  /workspaces/new/

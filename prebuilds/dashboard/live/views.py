@@ -5,8 +5,9 @@ A stream holds no database connection while it waits: a pool of ten must carry h
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Awaitable, Callable
-from typing import Final
+from collections.abc import AsyncIterator, Awaitable, Callable, Hashable
+from functools import partial
+from typing import Final, TypeVar
 
 from asgiref.sync import sync_to_async
 from django.db import DatabaseError, connections
@@ -14,12 +15,14 @@ from django.http import HttpRequest, HttpResponse, HttpResponseBase, StreamingHt
 from django.views.decorators.http import require_safe
 
 from accounts.models import User
+from prebuilds.dashboard.live.looks import Looks
 from workspaces import listening
 
 logger = logging.getLogger(__name__)
 
-Look = Callable[[float], Awaitable[None]]
-"""Read anew what the tab will ask for; takes when (time.monotonic) the last bell rang."""
+T = TypeVar("T")
+Renew = Callable[[float], Awaitable[None]]
+"""Look anew for what the tab will ask for; takes when (time.monotonic) the last bell rang."""
 
 PING_SECONDS: Final = 15.0
 DEBOUNCE_SECONDS: Final = 0.25
@@ -36,10 +39,21 @@ async def pools_stream(request: HttpRequest) -> HttpResponseBase:
     return stream_of(listening.POOLS)
 
 
-def stream_of(channel: str, look: Look | None = None) -> HttpResponseBase:
-    """Return a stream of a channel's bells; before the tab hears of one, look for it."""
+def stream_looks(looks: Looks[T], key: Hashable, look: Callable[[], T]) -> HttpResponseBase:
+    """Return a stream of the pools' bells that looks before it tells its tab of one."""
+
+    async def renew(rung_at: float) -> None:
+        await looks.renew(
+            key, sync_to_async(partial(_aside, look), thread_sensitive=False), rung_at=rung_at
+        )
+
+    return stream_of(listening.POOLS, renew)
+
+
+def stream_of(channel: str, renew: Renew | None = None) -> HttpResponseBase:
+    """Return a stream of a channel's bells."""
     return StreamingHttpResponse(
-        _events(channel, look),
+        _events(channel, renew),
         content_type="text/event-stream",
         headers={"Cache-Control": "no-store", "X-Accel-Buffering": "no"},
     )
@@ -51,30 +65,40 @@ async def person(request: HttpRequest) -> User | None:
     return user if isinstance(user, User) else None
 
 
-async def _events(channel: str, look: Look | None) -> AsyncIterator[str]:
+async def _events(channel: str, renew: Renew | None) -> AsyncIterator[str]:
     await sync_to_async(connections.close_all)()
     clock = asyncio.get_running_loop().time
     ends = clock() + LIFETIME_SECONDS
     with listening.hub().subscribe(channel) as subscription:
         yield _event("hello")
-        while clock() < ends:
+        while clock() < ends and not subscription.is_over:
             if await subscription.get(timeout=PING_SECONDS) is None:
                 yield _event("ping")
                 continue
+            if subscription.is_over:
+                break
             await asyncio.sleep(DEBOUNCE_SECONDS)
             subscription.drain()
-            if look is not None:
-                await _look_before(look, subscription.rung_at)
+            if renew is not None:
+                await _renew(renew, subscription.rung_at)
             yield _event("stale")
     yield _event("bye")
 
 
-async def _look_before(look: Look, rung_at: float) -> None:
+async def _renew(renew: Renew, rung_at: float) -> None:
     """Look, if the database lets us; the tab is told either way, and asks for itself."""
     try:
-        await look(rung_at)
+        await renew(rung_at)
     except DatabaseError:
         logger.warning("look for a stream's tab failed", exc_info=True)
+
+
+def _aside(look: Callable[[], T]) -> T:
+    """Look in a thread that is nobody's, and leave no connection in it."""
+    try:
+        return look()
+    finally:
+        connections.close_all()
 
 
 def _event(name: str) -> str:

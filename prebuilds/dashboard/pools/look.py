@@ -6,12 +6,10 @@ One look serves the tabs of everybody who may read the same organizations.
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
-from functools import partial
 from typing import Final
 from uuid import UUID
 
 from asgiref.sync import sync_to_async
-from django.db import connections
 from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from django.utils import timezone
 from django.views.decorators.http import require_safe
@@ -20,13 +18,12 @@ from accounts.models import User
 from accounts.policy import Action, Resource, subject_of
 from prebuilds import selectors
 from prebuilds.dashboard.live.looks import Looks
-from prebuilds.dashboard.live.views import person, stream_of
+from prebuilds.dashboard.live.views import person, stream_looks
 from prebuilds.dashboard.pools.attention import untold
 from prebuilds.dashboard.pools.queries import Engine, read_engine
 from prebuilds.notices.reading import last_failures
 from prebuilds.selectors import NoticeRow, PoolsOverview
 from prebuilds.trends import Trends, read_trends
-from workspaces import listening
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,8 +59,7 @@ async def stream(request: HttpRequest) -> HttpResponseBase:
     if user is None:
         return HttpResponse(status=401)
     eyes = await sync_to_async(eyes_of)(user)
-    look = sync_to_async(partial(_look_aside, eyes), thread_sensitive=False)
-    return stream_of(listening.POOLS, lambda rung_at: LOOKS.renew(eyes, look, rung_at=rung_at))
+    return stream_looks(LOOKS, eyes, lambda: look_at_pools(eyes, now=timezone.now()))
 
 
 def eyes_of(user: User) -> Eyes:
@@ -102,11 +98,3 @@ def list_readable_pools(eyes: Eyes, *, now: datetime) -> PoolsOverview:
 
 def _frozen(organizations: frozenset[UUID] | set[UUID] | None) -> frozenset[UUID] | None:
     return None if organizations is None else frozenset(organizations)
-
-
-def _look_aside(eyes: Eyes) -> PoolsLook:
-    """Look from a thread of its own, which keeps no connection."""
-    try:
-        return look_at_pools(eyes, now=timezone.now())
-    finally:
-        connections.close_all()

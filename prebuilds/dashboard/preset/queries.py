@@ -16,12 +16,14 @@ from prebuilds import observation
 from prebuilds.conf import current_policy
 from prebuilds.core.actions import CreatePrebuilds, Decision, HoldCreation, Reason
 from prebuilds.core.decisions import decide_preset
+from prebuilds.dashboard.live.looks import Looks
 from prebuilds.models import Notice, PrebuildsSettings, ReconcileDecision
 from prebuilds.notices.reading import count_cold_starts
 from templates_app.models import ParameterDefinition, Preset, PresetParameter, PresetSchedule
 from workspaces.enums import JobStatus, Transition
 from workspaces.models import Agent, AgentLog, JobLog, Workspace, WorkspaceBuild
 from workspaces.models.workspace import IS_LIVE, IS_PREBUILD
+from workspaces.selectors import usual_build_time
 
 MEMBERS_SHOWN: Final = 100
 ATTEMPTS_SHOWN: Final = 5
@@ -35,14 +37,23 @@ RECENT: Final = timedelta(minutes=5)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Look:
-    """A pool at one instant. No decision: no cycle would look at it."""
+    """A pool at one instant. No decision: no cycle would look at it.
 
+    `usual` is how long a build of its version takes, once that is known.
+    """
+
+    as_of: datetime
     preset: Preset
     schedules: tuple[tuple[str, int], ...]
     decision: Decision | None
     paused: bool
     members: tuple[Workspace, ...]
     recent: tuple[ReconcileDecision, ...]
+    usual: timedelta | None
+
+
+LOOKS: Final = Looks[Look]()
+"""By the preset's id; who may see it is asked of each tab."""
 
 
 def read_preset(preset_id: UUID, now: datetime) -> Preset | None:
@@ -80,12 +91,14 @@ def look_at(preset: Any, now: datetime) -> Look:
     recent = tuple(decisions_of(preset)[:DECISIONS_SHOWN])
     decision = decide_preset(found.presets[0], policy, now) if found.presets else None
     return Look(
+        as_of=now,
         preset=preset,
         schedules=tuple((row["text"], row["wanted"]) for row in preset.schedule_rows),
         decision=_as_admitted(decision, recent, now) if decision else None,
         paused=preset.has_pause,
         members=tuple(members_of(preset)[:MEMBERS_SHOWN]),
         recent=recent,
+        usual=usual_build_time(preset.version_id),
     )
 
 

@@ -5,7 +5,9 @@ from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
+from asgiref.sync import sync_to_async
 from django.http import HttpRequest, HttpResponse
+from django.http.response import HttpResponseBase
 from django.utils import timezone
 from django.views.decorators.http import require_safe
 
@@ -13,6 +15,7 @@ from accounts.policy import Action, Resource
 from prebuilds.dashboard.base.access import signed_in
 from prebuilds.dashboard.base.icons import icon_name
 from prebuilds.dashboard.base.page import render_fragment, render_page
+from prebuilds.dashboard.live.views import person, stream_looks
 from prebuilds.dashboard.preset import queries
 from prebuilds.dashboard.preset.heat import Week, draw_week
 from prebuilds.dashboard.preset.presentation import group_decisions, present_pool
@@ -30,7 +33,6 @@ from prebuilds.trends import HourPoint, read_hours
 from templates_app.forecast import Forecast, look_ahead
 from templates_app.models import Preset
 from templates_app.schedules import Schedule, ScheduleError
-from workspaces.selectors import usual_build_time
 
 
 @signed_in
@@ -38,8 +40,9 @@ from workspaces.selectors import usual_build_time
 def page(request: HttpRequest, preset_id: UUID) -> HttpResponse:
     """Show one preset the person may read."""
     now = timezone.now()
-    look, forecast, context = _live(request, preset_id, now)
-    preset = look.preset
+    look = _look(request, preset_id, now)
+    preset, forecast = look.preset, _forecast(look, now)
+    context = _live(request, look, forecast, now)
     hours = read_hours(preset_id=preset.pk, since=now - LONGEST, until=now)
     context |= {
         "template": preset.version.template,
@@ -58,31 +61,50 @@ def page(request: HttpRequest, preset_id: UUID) -> HttpResponse:
 @signed_in
 @require_safe
 def state(request: HttpRequest, preset_id: UUID) -> HttpResponse:
-    """Show its live part again."""
-    _, _, context = _live(request, preset_id, timezone.now())
+    """Show its live part again: what its stream has just seen, or else what is there."""
+    now = timezone.now()
+    look = queries.LOOKS.find(preset_id)
+    if look is None:
+        look = _look(request, preset_id, now)
+    require_readable(request, look.preset)
+    context = _live(request, look, _forecast(look, now), now)
     return render_fragment(request, "preset/page.html#live", context)
 
 
-def _live(
-    request: HttpRequest, preset_id: UUID, now: datetime
-) -> tuple[Look, Forecast | None, dict[str, Any]]:
+@require_safe
+async def stream(request: HttpRequest, preset_id: UUID) -> HttpResponseBase:
+    """Stream a `stale` event for every change, once the next look at the pool was taken."""
+    user = await person(request)
+    if user is None:
+        return HttpResponse(status=401)
+    request.user = user
+    preset = (await sync_to_async(_look)(request, preset_id, timezone.now())).preset
+
+    def look() -> Look:
+        now = timezone.now()
+        return queries.look_at(queries.read_preset(preset_id, now) or preset, now)
+
+    return stream_looks(queries.LOOKS, preset_id, look)
+
+
+def _look(request: HttpRequest, preset_id: UUID, now: datetime) -> Look:
     preset = require_readable(request, queries.read_preset(preset_id, now))
-    look = queries.look_at(preset, now)
-    forecast = _forecast(look, now)
-    usual = usual_build_time(preset.version_id)
-    return (
-        look,
-        forecast,
-        {
-            "preset": preset,
-            "pool": present_pool(look, forecast=forecast, usual=usual, now=now),
-            "decisions": group_decisions(look.recent),
-            "may_read_members": may(request, preset, Action.READ, Resource.WORKSPACE),
-            "may_read_runs": may(request, preset, Action.READ, Resource.RECONCILE_RUN),
-            "is_active": preset.version.template.active_version_id == preset.version_id,
-            "as_of": now,
-        },
-    )
+    return queries.look_at(preset, now)
+
+
+def _live(
+    request: HttpRequest, look: Look, forecast: Forecast | None, now: datetime
+) -> dict[str, Any]:
+    preset = look.preset
+    return {
+        "preset": preset,
+        "pool": present_pool(look, forecast=forecast, usual=look.usual, now=now),
+        "decisions": group_decisions(look.recent),
+        "may_read_members": may(request, preset, Action.READ, Resource.WORKSPACE),
+        "may_read_runs": may(request, preset, Action.READ, Resource.RECONCILE_RUN),
+        "is_active": preset.version.template.active_version_id == preset.version_id,
+        "as_of": look.as_of,
+    }
 
 
 def _forecast(look: Look, now: datetime) -> Forecast | None:

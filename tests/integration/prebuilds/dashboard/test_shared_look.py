@@ -1,6 +1,8 @@
-"""The stream of the start page looks first; then every tab's refresh finds what it saw."""
+"""A stream looks first; then every tab's refresh finds what it saw."""
 
 import asyncio
+from collections.abc import Callable, Hashable
+from typing import Any
 
 import pytest
 from asgiref.sync import sync_to_async
@@ -8,7 +10,11 @@ from django.db import OperationalError, connection, connections
 from django.test import AsyncClient, Client
 from django.utils import timezone
 
+from accounts.models import User
+from prebuilds.dashboard.live.looks import Looks
+from prebuilds.dashboard.live.views import _aside
 from prebuilds.dashboard.pools import look as room
+from prebuilds.dashboard.preset import queries
 from prebuilds.models import PrebuildsSettings
 from templates_app.models import Preset
 from tests.integration.prebuilds.dashboard.house import House
@@ -23,8 +29,9 @@ DEADLINE = 15.0
 @pytest.fixture(autouse=True)
 def forget():
     yield
-    room.LOOKS._kept.clear()
-    room.LOOKS._turns.clear()
+    for looks in (room.LOOKS, queries.LOOKS):
+        looks._kept.clear()
+        looks._turns.clear()
     listening.hub().stop()
 
 
@@ -37,10 +44,10 @@ def seen(house: House) -> room.PoolsLook | None:
         connections.close_all()
 
 
-async def open_stream(house: House):
+async def open_stream(house: House, address: str):
     client = AsyncClient()
     await client.aforce_login(house.admin)
-    response = await client.get("/live/dashboard")
+    response = await client.get(address)
     assert response.status_code == 200
     return aiter(response.streaming_content)
 
@@ -56,8 +63,8 @@ def want(house: House, instances: int) -> None:
     Preset.objects.filter(pk=house.preset.pk).update(desired_instances=instances)
 
 
-async def hear_of_a_change(house: House) -> None:
-    events = await open_stream(house)
+async def hear_of_a_change(house: House, address: str = "/live/dashboard") -> None:
+    events = await open_stream(house, address)
     await hear(events, "hello")
     await asyncio.to_thread(listening.hub()._listening.wait, DEADLINE)
     await want(house, 7)
@@ -67,11 +74,20 @@ async def hear_of_a_change(house: House) -> None:
 
 def look_now(house: House) -> None:
     eyes = room.eyes_of(house.admin)
+    renew(room.LOOKS, eyes, lambda: room.look_at_pools(eyes, now=timezone.now()))
 
-    async def read() -> room.PoolsLook:
-        return await sync_to_async(room._look_aside, thread_sensitive=False)(eyes)
 
-    asyncio.run(room.LOOKS.renew(eyes, read, rung_at=0.0))
+def look_at_preset(house: House) -> None:
+    now = timezone.now()
+    preset = queries.read_preset(house.preset.pk, now)
+    renew(queries.LOOKS, house.preset.pk, lambda: queries.look_at(preset, now))
+
+
+def renew(looks: Looks[Any], key: Hashable, look: Callable[[], Any]) -> None:
+    async def read() -> Any:
+        return await asyncio.to_thread(_aside, look)
+
+    asyncio.run(looks.renew(key, read, rung_at=0.0))
 
 
 async def test_before_a_tab_hears_of_a_change_the_stream_has_looked(house: House) -> None:
@@ -115,7 +131,7 @@ def test_a_look_aside_keeps_no_connection_open(house: House) -> None:
     kept = []
 
     def look() -> None:
-        room._look_aside(room.eyes_of(house.admin))
+        _aside(lambda: room.look_at_pools(room.eyes_of(house.admin), now=timezone.now()))
         kept.extend(one.connection for one in connections.all(initialized_only=True))
 
     asyncio.run(asyncio.to_thread(look))
@@ -140,3 +156,41 @@ async def test_a_stream_whose_look_fails_tells_its_tab_all_the_same(
 
 async def test_a_stranger_gets_no_stream(async_client: AsyncClient) -> None:
     assert (await async_client.get("/live/dashboard")).status_code == 401
+
+
+async def test_a_presets_stream_looks_at_its_pool(house: House) -> None:
+    await hear_of_a_change(house, f"/live/presets/{house.preset.pk}")
+
+    look = queries.LOOKS.find(house.preset.pk)
+    await sync_to_async(connections.close_all)()
+    assert look is not None
+    assert look.preset.desired_instances == 7
+
+
+def test_a_presets_refresh_after_a_look_takes_four_statements_at_most(
+    admin_client: Client, house: House
+) -> None:
+    admin_client.get("/")
+
+    look_at_preset(house)
+
+    assert count_statements(admin_client, f"/presets/{house.preset.pk}/state") <= 4
+
+
+def test_what_others_see_of_a_preset_does_not_open_it_to_a_stranger(house: House) -> None:
+    stranger = Client()
+    stranger.force_login(User.objects.create_user("far"))
+
+    look_at_preset(house)
+
+    assert stranger.get(f"/presets/{house.preset.pk}/state").status_code == 404
+
+
+def test_a_look_at_a_preset_says_when_it_was_taken(admin_client: Client, house: House) -> None:
+    look_at_preset(house)
+    taken = queries.LOOKS.find(house.preset.pk)
+
+    page = admin_client.get(f"/presets/{house.preset.pk}/state")
+
+    assert taken is not None
+    assert page.context["as_of"] == taken.as_of
