@@ -3,11 +3,11 @@ PYTHON ?= python3
 BIN := .venv/bin
 RUN := $(BIN)/python
 PIP := $(BIN)/pip --disable-pip-version-check --quiet
-CODE := config accounts templates_app workspaces prebuilds tests manage.py $(wildcard benchmarks)
+CODE := config accounts templates_app workspaces prebuilds tests manage.py $(wildcard benchmarks) docs
 export PREBUILDS_DEBUG ?= 1
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help run stop demo test test-long check check-static lint format types browser bench lock screenshots vendor clean reset
+.PHONY: help run stop demo test test-long check check-static lint format types browser prometheus bench lock screenshots vendor clean reset
 
 help: ## list the commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -22,7 +22,7 @@ demo: .venv/base.stamp ## load the demo into the database
 	@$(RUN) manage.py migrate --verbosity 0
 	@$(RUN) manage.py demo
 
-test: .venv/dev.stamp browser check-static ## set up, then all checks and all tests
+test: .venv/dev.stamp browser prometheus check-static ## set up, then all checks and all tests
 	$(BIN)/pytest -n 2 -m "not serial and not browser"
 	$(BIN)/pytest -n 2 -m "browser and not serial"
 	$(BIN)/pytest -m serial
@@ -42,7 +42,7 @@ lint: .venv/dev.stamp ## format and lint without changing files
 	$(BIN)/ruff check $(CODE)
 
 types: .venv/dev.stamp ## mypy, strict
-	$(BIN)/mypy $(filter-out tests benchmarks,$(CODE))
+	$(BIN)/mypy $(filter-out tests benchmarks docs,$(CODE))
 
 format: .venv/dev.stamp ## format, and fix what can be fixed
 	$(BIN)/ruff check --fix-only --quiet $(CODE)
@@ -70,6 +70,16 @@ browser: .venv/dev.stamp ## install what tests drive the product with: a browser
 	  $$sudo apt-get update -qq && \
 	  DEBIAN_FRONTEND=noninteractive $$sudo apt-get install -y -qq chromium curl jq >/dev/null; \
 	} || $(BIN)/playwright install chromium
+
+prometheus: .venv/dev.stamp ## unpack Prometheus and promtool for the tests; starts nothing
+	@{ command -v prometheus && command -v promtool; } >/dev/null || \
+	  $(BIN)/promtool --version >/dev/null 2>&1 || { cd $(BIN) && { \
+	  sudo=$$([ "$$(id -u)" = 0 ] || echo "sudo -n"); \
+	  apt-get download -qq prometheus 2>/dev/null || \
+	  { $$sudo apt-get update -qq && apt-get download -qq prometheus 2>/dev/null; }; } && \
+	  dpkg-deb --fsys-tarfile prometheus_*.deb | \
+	  tar -x --strip-components=3 ./usr/bin/prometheus ./usr/bin/promtool && \
+	  rm prometheus_*.deb; } || echo "note: no Prometheus here; its tests will be skipped" >&2
 
 clean: ## remove the virtual environment and caches; keeps .data
 	@[ ! -x $(RUN) ] || $(RUN) -m config.run stop

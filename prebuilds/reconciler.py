@@ -8,30 +8,33 @@ claims: the two meet at the row lock.
 import gc
 import logging
 import threading
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager, nullcontext, suppress
-from dataclasses import dataclass, field, replace
-from datetime import datetime, timedelta
+from contextlib import ExitStack, contextmanager
+from contextvars import copy_context
+from dataclasses import replace
+from datetime import datetime
 from typing import Final
 from uuid import UUID
 
 from django.conf import settings
-from django.db import Error, connection, transaction
+from django.db import connection, transaction
 
 from accounts import services as account_services
-from prebuilds import execution, locks, notices, observation
-from prebuilds.core.actions import Decision, HoldCreation, SetStatus
+from prebuilds import cycles, execution, locks, notices, observation
+from prebuilds.core.actions import Decision, SetStatus
 from prebuilds.core.decisions import decide
-from prebuilds.core.facts import state_as_json
 from prebuilds.core.policy import Policy
 from prebuilds.core.snapshot import PresetSnapshot, Snapshot, Status
-from prebuilds.models import ReconcileDecision, ReconcileRun, Trigger
+from prebuilds.cycles import Cycle, Executed, Start
+from prebuilds.models import Trigger
+from workspaces import tracing
+
+__all__ = ["Cycle", "Selection", "every_preset", "plan_cycle", "run_cycle"]
 
 logger = logging.getLogger(__name__)
 
 MAX_WORKERS: Final = 5
-KEEP_RUNS: Final = timedelta(days=7)
 
 Clock = Callable[[], datetime]
 Selection = Callable[[PresetSnapshot], bool]
@@ -42,49 +45,6 @@ def every_preset(preset: PresetSnapshot) -> bool:
     return True
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Executed:
-    """A decision and what became of it."""
-
-    decision: Decision
-    outcome: execution.Outcome
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Cycle:
-    """What one cycle saw and did. Without the lock, or paused, it did nothing."""
-
-    lock_acquired: bool
-    paused: bool = False
-    presets_total: int = 0
-    decisions: tuple[Decision, ...] = ()
-    executed: tuple[Executed, ...] = ()
-    barred: Mapping[UUID, str] = field(default_factory=dict)
-    """Organizations that were skipped, each with the error that did it."""
-    run_id: int | None = None
-    """The record of it."""
-
-    @property
-    def failed(self) -> list[Executed]:
-        """The presets whose execution met an error."""
-        return [one for one in self.executed if one.outcome.error]
-
-    @property
-    def wake_at(self) -> datetime | None:
-        """When the first backoff ends, so that the loop need not wait for its next interval."""
-        ends = [
-            action.until
-            for decision in self.decisions
-            for action in decision.actions
-            if isinstance(action, HoldCreation) and action.until
-        ]
-        return min(ends, default=None)
-
-    def total(self, count: str) -> int:
-        """Return the sum of one of the outcomes' counts."""
-        return sum(getattr(one.outcome, count) for one in self.executed)
-
-
 def run_cycle(
     *, trigger: Trigger, policy: Policy, clock: Clock, selected: Selection = every_preset
 ) -> Cycle:
@@ -92,14 +52,31 @@ def run_cycle(
 
     Returns at once, having done nothing, when another cycle is on.
     """
-    started_at = clock()
-    try:
-        with locks.try_reconcile_lock() as acquired:
-            cycle = _cycle(policy, started_at, selected) if acquired else Cycle(lock_acquired=False)
-    except Exception as error:
-        _record_failure(error, trigger, started_at)
-        raise
-    return replace(cycle, run_id=_record(cycle, trigger, started_at, clock()))
+    now = clock()
+    run_id, paused = observation.begin_run(now)
+    start = Start(run_id=run_id, trigger=trigger, at=now)
+    with (
+        tracing.bind(run_id=start.run_id),
+        tracing.span("reconcile.cycle", trigger=trigger),
+    ):
+        try:
+            cycle = _run_locked(policy, now, selected, paused=paused)
+        except Exception as error:
+            cycles.record_failure(error, start)
+            raise
+        tracing.add(presets=cycle.presets_total, paused=cycle.paused, **cycle.counts())
+        cycles.record_cycle(cycle, start, clock())
+    return replace(cycle, run_id=start.run_id)
+
+
+def _run_locked(policy: Policy, now: datetime, selected: Selection, *, paused: bool) -> Cycle:
+    with ExitStack() as held:
+        with tracing.span("reconcile.lock"):
+            acquired = held.enter_context(locks.try_reconcile_lock())
+            tracing.add(lock_acquired=acquired)
+        if not acquired or paused:
+            return Cycle(lock_acquired=acquired, paused=acquired and paused)
+        return _cycle(policy, now, selected)
 
 
 def plan_cycle(
@@ -112,11 +89,12 @@ def plan_cycle(
 
 
 def _cycle(policy: Policy, now: datetime, selected: Selection) -> Cycle:
-    if observation.is_paused(now):
-        return Cycle(lock_acquired=True, paused=True)
     with _collector_resting():
-        snapshot = observation.take_snapshot(policy, now=now)
-        decided = decide(snapshot, policy, now)
+        with tracing.span("reconcile.snapshot"):
+            snapshot = observation.take_snapshot(policy, now=now)
+            tracing.add(presets=len(snapshot.presets))
+        with tracing.span("reconcile.decide"):
+            decided = decide(snapshot, policy, now)
     barred = account_services.ensure_prebuilds_membership(
         {preset.organization_id for preset in snapshot.presets}
     )
@@ -141,13 +119,16 @@ def _tell(
     """Bring the notices in line with the decisions; an error here costs nothing but them."""
     invalid = {one.decision.preset.id: one.outcome.invalid for one in cycle.executed}
     try:
-        notices.sync_notices(
-            decisions=[_as_left(one, invalid.get(one.preset.id, "")) for one in cycle.decisions],
-            snapshot=snapshot,
-            policy=policy,
-            left_alone=left_alone,
-            now=now,
-        )
+        with tracing.span("reconcile.notices"):
+            notices.sync_notices(
+                decisions=[
+                    _as_left(one, invalid.get(one.preset.id, "")) for one in cycle.decisions
+                ],
+                snapshot=snapshot,
+                policy=policy,
+                left_alone=left_alone,
+                now=now,
+            )
     except Exception:
         logger.exception("sync notices failed")
 
@@ -184,7 +165,11 @@ def _execute_all(work: Sequence[Decision], now: datetime) -> Iterable[Executed]:
         return [_execute_one(decision, now) for decision in work]
     queue, lock = iter(work), threading.Lock()
     with ThreadPoolExecutor(workers, thread_name_prefix="reconcile") as pool:
-        shares = [pool.submit(_execute_share, queue, lock, now) for _ in range(workers)]
+        shares = [
+            # The thread's spans and log lines belong to this cycle, too.
+            pool.submit(copy_context().run, _execute_share, queue, lock, now)
+            for _ in range(workers)
+        ]
         return [one for share in shares for one in share.result()]
 
 
@@ -208,6 +193,25 @@ def _next(queue: Iterator[Decision], lock: threading.Lock) -> Decision | None:
 
 def _execute_one(decision: Decision, now: datetime) -> Executed:
     """Carry out one preset's decision; its error is kept and never stops another."""
+    if decision.is_noop:
+        return _attempt(decision, now)
+    preset = decision.preset
+    with tracing.span(
+        "reconcile.preset",
+        preset_id=preset.id,
+        preset=preset.name,
+        template=preset.template_name,
+        template_version=preset.version_name,
+        organization_id=preset.organization_id,
+    ):
+        executed = _attempt(decision, now)
+        tracing.add(**executed.outcome.counts())
+        if executed.outcome.error:
+            tracing.fail("ExecutionFailed")
+        return executed
+
+
+def _attempt(decision: Decision, now: datetime) -> Executed:
     try:
         outcome = execution.execute_decision(decision, now=now)
     except Exception as error:
@@ -229,54 +233,3 @@ def _outcome_of(error: Exception) -> execution.Outcome:
 def _worker_limit() -> int:
     pool_size: int = settings.PREBUILDS_DATABASE_POOL_SIZE
     return min(max(pool_size // 2, 1), MAX_WORKERS)
-
-
-def _record(cycle: Cycle, trigger: Trigger, started_at: datetime, completed_at: datetime) -> int:
-    """Keep the run, and the decision of every preset where something was done or withheld.
-
-    Returns its id.
-    """
-    with transaction.atomic() if cycle.executed else nullcontext():
-        run = ReconcileRun.objects.create(
-            trigger=trigger,
-            started_at=started_at,
-            completed_at=completed_at,
-            lock_acquired=cycle.lock_acquired,
-            paused=cycle.paused,
-            presets_total=cycle.presets_total,
-            presets_reconciled=len(cycle.executed) - len(cycle.failed),
-            presets_failed=len(cycle.failed),
-            created=cycle.total("created"),
-            deleted=cycle.total("deleted"),
-            cancelled=cycle.total("cancelled"),
-            held=cycle.total("held"),
-            error="; ".join(f"organization {key}: {text}" for key, text in cycle.barred.items()),
-        )
-        ReconcileDecision.objects.bulk_create(
-            [_decision_row(run, one) for one in cycle.executed], batch_size=1_000
-        )
-    return run.pk
-
-
-def _record_failure(error: Exception, trigger: Trigger, started_at: datetime) -> None:
-    """Keep a run that was cut off, if the database still listens; it is no heartbeat."""
-    with suppress(Error):
-        ReconcileRun.objects.create(
-            trigger=trigger, started_at=started_at, error=f"{type(error).__name__}: {error}"
-        )
-
-
-def _decision_row(run: ReconcileRun, executed: Executed) -> ReconcileDecision:
-    return ReconcileDecision(
-        run=run,
-        preset_id=executed.decision.preset.id,
-        state=state_as_json(executed.decision.state),
-        actions=executed.outcome.entries,
-        error=executed.outcome.error,
-    )
-
-
-def prune_runs(*, now: datetime) -> int:
-    """Delete runs older than KEEP_RUNS, with their decisions; return how many rows went."""
-    deleted, _ = ReconcileRun.objects.filter(started_at__lt=now - KEEP_RUNS).delete()
-    return deleted

@@ -6,16 +6,16 @@ most STALE_AFTER old, while a thread reads it again. `metrics_last_updated` says
 
 import threading
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from datetime import datetime, timedelta
 from typing import Final
 from uuid import UUID
 
-from django.conf import settings
 from django.db import connections
 
 from prebuilds.metrics import gauges
-from prebuilds.metrics.totals import BOUNDS, Key, Total, read_totals
+from prebuilds.metrics.text_format import Labels, write_histogram, write_metric
+from prebuilds.metrics.totals import Key, Total, read_totals
 from templates_app.models import Preset, Template
 
 FRESH_FOR: Final = timedelta(seconds=5)
@@ -24,7 +24,6 @@ QUICK: Final = timedelta(milliseconds=200)
 CONTENT_TYPE: Final = "text/plain; version=0.0.4; charset=utf-8"
 POOL_LABELS: Final = ("template_name", "preset_name", "organization_name")
 
-Labels = tuple[tuple[str, str], ...]
 Clock = Callable[[], datetime]
 
 
@@ -80,11 +79,12 @@ class Exposition:
 
 def render(*, now: datetime) -> str:
     """Return all metrics of this instant as text; a constant number of statements."""
-    pools = gauges.read_pools(now=now)
+    pools, system = gauges.read_pools(now=now), gauges.read_system(now=now)
     lines = [
         *_pool_lines(pools),
         *_total_lines(read_totals(now=now), {pool.labels for pool in pools}),
-        *_system_lines(gauges.read_system(now=now), now),
+        *_cycle_lines(system, now),
+        *_work_lines(system),
     ]
     return "\n".join(lines) + "\n"
 
@@ -100,7 +100,7 @@ def _pool_lines(pools: list[gauges.PoolGauges]) -> Iterator[str]:
         ("expired", "Prebuilds that run and have expired."),
     ):
         rows = [(_pool_labels(pool), getattr(pool, name)) for pool in pools]
-        yield from _metric(f"prebuilt_workspaces_{name}", "gauge", help_text, rows)
+        yield from write_metric(f"prebuilt_workspaces_{name}", "gauge", help_text, rows)
     for name, help_text in (
         ("hard_limited", "1 while the pool is stopped after repeated failures."),
         ("validation_failed", "1 while the preset's values do not validate."),
@@ -108,13 +108,13 @@ def _pool_lines(pools: list[gauges.PoolGauges]) -> Iterator[str]:
     ):
         true = [(_pool_labels(pool), 1) for pool in pools if getattr(pool, name)]
         full = name if name == "backing_off" else f"preset_{name}"
-        yield from _metric(f"prebuilt_workspaces_{full}", "gauge", help_text, true)
+        yield from write_metric(f"prebuilt_workspaces_{full}", "gauge", help_text, true)
     held = [
         ((*_pool_labels(pool), ("reason", reason)), count)
         for pool in pools
         for reason, count in pool.held.items()
     ]
-    yield from _metric(
+    yield from write_metric(
         "prebuilt_workspaces_held", "gauge", "Missing prebuilds that are held back.", held
     )
 
@@ -132,15 +132,15 @@ def _total_lines(totals: Mapping[Key, Total], pools: set[tuple[str, str, str]]) 
             (_named(pool), total.count if (total := found.get((*pool, ""))) else 0)
             for pool in sorted(pools)
         ]
-        yield from _metric(f"prebuilt_workspaces_{name}", "counter", help_text, rows)
+        yield from write_metric(f"prebuilt_workspaces_{name}", "counter", help_text, rows)
     yield from _claim_lines(series["claims"], pools)
-    yield from _histogram_lines(
+    yield from write_histogram(
         "prebuilt_workspace_claim_duration_seconds",
         "From a claim until its build has succeeded.",
         "claim_seconds",
         [(_named(key), total) for key, total in series["claim_seconds"].items()],
     )
-    yield from _histogram_lines(
+    yield from write_histogram(
         "workspace_creation_duration_seconds",
         "From asking for a workspace until its first build has succeeded.",
         "creation_seconds",
@@ -149,7 +149,7 @@ def _total_lines(totals: Mapping[Key, Total], pools: set[tuple[str, str, str]]) 
             for key, total in series["creation_seconds"].items()
         ],
     )
-    yield from _histogram_lines(
+    yield from write_histogram(
         "prebuilds_reconciliation_duration_seconds",
         "How long a cycle took.",
         "cycle_seconds",
@@ -169,10 +169,10 @@ def _claim_lines(found: Mapping[Name, Total], pools: set[tuple[str, str, str]]) 
         if outcome == "warm":
             warm[key[:3]] += total.count
     rows = [(_named(pool), warm[pool]) for pool in sorted(pools)]
-    yield from _metric(
+    yield from write_metric(
         "prebuilt_workspaces_claimed_total", "counter", "Prebuilds handed over.", rows
     )
-    yield from _metric(
+    yield from write_metric(
         "prebuilt_workspaces_claims_total", "counter", "Requests for a workspace.", every
     )
 
@@ -205,66 +205,67 @@ def _names(
     return (template, presets.get(preset_id, "") if preset_id else "", organization)
 
 
-def _histogram_lines(
-    name: str, help_text: str, metric: str, rows: Iterable[tuple[Labels, Total]]
-) -> Iterator[str]:
-    full = _full(name)
-    yield f"# HELP {full} {help_text}"
-    yield f"# TYPE {full} histogram"
-    bounds = [*(f"{bound:g}" for bound in BOUNDS[metric]), "+Inf"]
-    for labels, total in sorted(rows, key=lambda row: row[0]):
-        below = 0
-        for bound, count in zip(bounds, total.buckets or [0] * len(bounds), strict=True):
-            below += count
-            yield f"{full}_bucket{_braces((*labels, ('le', bound)))} {below}"
-        yield f"{full}_sum{_braces(labels)} {total.total:.6f}"
-        yield f"{full}_count{_braces(labels)} {total.count}"
-
-
-def _system_lines(system: gauges.SystemGauges, now: datetime) -> Iterator[str]:
-    depth = [((("initiator", who),), count) for who, count in system.queue_depth.items()]
-    oldest = [((("initiator", who),), age) for who, age in system.queue_oldest_seconds.items()]
-    for name, help_text, rows in (
+def _cycle_lines(system: gauges.SystemGauges, now: datetime) -> Iterator[str]:
+    cycle = system.seconds_since_last_cycle
+    for name, help_text, values in (
         (
             "prebuilt_workspaces_metrics_last_updated",
             "When these numbers were read, in seconds since 1970.",
-            [((), now.timestamp())],
+            [now.timestamp()],
         ),
         (
             "prebuilt_workspaces_reconciliation_paused",
             "1 while people have paused reconciliation.",
-            [((), int(system.paused))],
+            [int(system.paused)],
         ),
-        ("prebuilds_job_queue_depth", "Provisioner jobs that wait.", depth),
-        ("prebuilds_job_queue_oldest_seconds", "How long the oldest one waits.", oldest),
+        (
+            "prebuilds_seconds_since_last_cycle",
+            "Time since a cycle was completed; none before the first.",
+            [cycle] if cycle is not None else [],
+        ),
+    ):
+        yield from write_metric(name, "gauge", help_text, [((), value) for value in values])
+
+
+def _work_lines(system: gauges.SystemGauges) -> Iterator[str]:
+    mails = [system.mails] if system.mails else []
+    for name, help_text, rows in (
+        (
+            "prebuilds_job_queue_depth",
+            "Provisioner jobs that wait.",
+            _by("initiator", system.queue_depth),
+        ),
+        (
+            "prebuilds_job_queue_oldest_seconds",
+            "How long the oldest one waits.",
+            _by("initiator", system.queue_oldest_seconds),
+        ),
         (
             "prebuilds_provisioners_online",
             "Provisioner daemons seen lately.",
             [((), system.provisioners_online)],
         ),
+        (
+            "prebuilds_lifecycle_overdue_seconds",
+            "How late the first autostop or autostart is that has not come.",
+            _by("transition", system.lifecycle_overdue_seconds),
+        ),
+        (
+            "prebuilds_mails_waiting",
+            "Mails that wait; none where no mail server is set.",
+            [((), one.waiting) for one in mails],
+        ),
+        (
+            "prebuilds_mail_oldest_seconds",
+            "How long the oldest mail waits; none where no mail server is set.",
+            [((), one.oldest_seconds) for one in mails],
+        ),
     ):
-        yield from _metric(name, "gauge", help_text, rows)
-    if system.seconds_since_last_cycle is not None:
-        yield from _metric(
-            "prebuilds_seconds_since_last_cycle",
-            "gauge",
-            "Time since a cycle was completed.",
-            [((), system.seconds_since_last_cycle)],
-        )
+        yield from write_metric(name, "gauge", help_text, rows)
 
 
-def _metric(
-    name: str, kind: str, help_text: str, rows: Iterable[tuple[Labels, float]]
-) -> Iterator[str]:
-    full = _full(name)
-    yield f"# HELP {full} {help_text}"
-    yield f"# TYPE {full} {kind}"
-    for labels, value in rows:
-        yield f"{full}{_braces(labels)} {value}"
-
-
-def _full(name: str) -> str:
-    return f"{settings.PREBUILDS_METRICS_NAMESPACE}_{name}"
+def _by(label: str, values: Mapping[str, float]) -> list[tuple[Labels, float]]:
+    return [(((label, word),), value) for word, value in values.items()]
 
 
 def _pool_labels(pool: gauges.PoolGauges) -> Labels:
@@ -273,13 +274,3 @@ def _pool_labels(pool: gauges.PoolGauges) -> Labels:
 
 def _named(names: tuple[str, ...]) -> Labels:
     return tuple(zip(POOL_LABELS, names[:3], strict=True))
-
-
-def _braces(labels: Labels) -> str:
-    if not labels:
-        return ""
-    return "{" + ",".join(f'{name}="{_escaped(value)}"' for name, value in labels) + "}"
-
-
-def _escaped(value: str) -> str:
-    return value.replace("\\", r"\\").replace("\n", r"\n").replace('"', r"\"")

@@ -1,4 +1,4 @@
-"""How things are at one instant: pools, queue, provisioners, the reconciler (semantics.md 20).
+"""How things are at one instant: pools, queue, provisioners, cycles, mails (semantics.md 20).
 
 The pools come from the same snapshot and decision as the reconciler's, so a gauge cannot
 disagree with what it does.
@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
+from django.conf import settings
 from django.db import transaction
 from django.db.models import Case, Count, Min, Q, Value, When
 
@@ -17,9 +18,12 @@ from prebuilds.conf import current_policy
 from prebuilds.core.actions import Decision, HoldCreation, Reason
 from prebuilds.core.decisions import decide
 from prebuilds.core.snapshot import Status
-from prebuilds.models import ReconcileRun
-from workspaces.models import ProvisionerDaemon, ProvisionerJob
+from prebuilds.models import Mail, ReconcileRun
+from prebuilds.models.mail import IS_WAITING
+from workspaces.enums import Transition
+from workspaces.models import ProvisionerDaemon, ProvisionerJob, Workspace, WorkspaceBuild
 from workspaces.models.job import IS_PENDING, JobPriority
+from workspaces.models.workspace import IS_LIVE
 from workspaces.selectors import OFFLINE_AFTER
 
 INITIATORS: Final = ("people", "prebuilds")
@@ -44,6 +48,14 @@ class PoolGauges:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class MailGauges:
+    """Mails that wait for the mail server, and how long the oldest one has."""
+
+    waiting: int
+    oldest_seconds: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class SystemGauges:
     """Everything that is not about one pool. Ages are seconds; None when there is nothing."""
 
@@ -52,6 +64,8 @@ class SystemGauges:
     queue_oldest_seconds: dict[str, float]
     provisioners_online: int
     seconds_since_last_cycle: float | None
+    lifecycle_overdue_seconds: dict[str, float]
+    mails: MailGauges | None
 
 
 def read_pools(*, now: datetime) -> list[PoolGauges]:
@@ -67,7 +81,7 @@ def read_pools(*, now: datetime) -> list[PoolGauges]:
 
 
 def read_system(*, now: datetime) -> SystemGauges:
-    """Return the rest; four statements."""
+    """Return the rest; at most seven statements."""
     depth, oldest = _queue(now)
     runs = ReconcileRun.objects.filter(lock_acquired=True, completed_at__isnull=False)
     last = runs.order_by("-completed_at").values_list("completed_at", flat=True).first()
@@ -79,8 +93,23 @@ def read_system(*, now: datetime) -> SystemGauges:
         queue_depth=depth,
         queue_oldest_seconds=oldest,
         provisioners_online=daemons.count(),
-        seconds_since_last_cycle=(now - last).total_seconds() if last else None,
+        seconds_since_last_cycle=_seconds_since(last, now) if last else None,
+        lifecycle_overdue_seconds=read_overdue(now=now),
+        mails=_mails(now) if settings.PREBUILDS_SENDS_MAIL else None,
     )
+
+
+def read_overdue(*, now: datetime) -> dict[str, float]:
+    """Return how late the autostop and the autostart are that should have come first."""
+    stops = WorkspaceBuild.objects.filter(deadline__lte=now, workspace__deleted_at__isnull=True)
+    starts = Workspace.objects.filter(IS_LIVE, next_start_at__lte=now)
+    first = {
+        Transition.STOP: stops.order_by("deadline").values_list("deadline", flat=True).first(),
+        Transition.START: starts.order_by("next_start_at")
+        .values_list("next_start_at", flat=True)
+        .first(),
+    }
+    return {transition.value: _seconds_since(due, now) for transition, due in first.items()}
 
 
 def _pool(decision: Decision) -> PoolGauges:
@@ -119,7 +148,17 @@ def _queue(now: datetime) -> tuple[dict[str, int], dict[str, float]]:
     found = {row["who"]: row for row in rows}
     depth = {who: found[who]["depth"] if who in found else 0 for who in INITIATORS}
     oldest = {
-        who: (now - found[who]["oldest"]).total_seconds() if who in found else 0.0
+        who: _seconds_since(found[who]["oldest"] if who in found else None, now)
         for who in INITIATORS
     }
     return depth, oldest
+
+
+def _mails(now: datetime) -> MailGauges:
+    found = Mail.objects.filter(IS_WAITING).aggregate(waiting=Count("pk"), oldest=Min("created_at"))
+    return MailGauges(waiting=found["waiting"], oldest_seconds=_seconds_since(found["oldest"], now))
+
+
+def _seconds_since(then: datetime | None, now: datetime) -> float:
+    """Return the age of what has one; 0 for nothing."""
+    return (now - then).total_seconds() if then else 0.0

@@ -18,7 +18,7 @@ class MailStep(models.TextChoices):
 
 
 _IS_DIGEST = models.Q(step=MailStep.DIGEST)
-_IS_WAITING = models.Q(sent_at__isnull=True, given_up_at__isnull=True)
+IS_WAITING = models.Q(sent_at__isnull=True, given_up_at__isnull=True)
 
 
 class Mail(models.Model):
@@ -72,7 +72,7 @@ class Mail(models.Model):
             ),
         )
         indexes = (
-            models.Index(fields=("next_try_at",), condition=_IS_WAITING, name="mail_due"),
+            models.Index(fields=("next_try_at",), condition=IS_WAITING, name="mail_due"),
             models.Index(fields=("-created_at",), name="mail_newest"),
         )
 

@@ -12,7 +12,7 @@ from typing import Any
 from uuid import UUID
 
 import psycopg
-from django.db import connections
+from django.db import connection, connections
 
 from accounts.system import PREBUILDS_USER_ID
 from prebuilds.core.policy import Policy
@@ -102,6 +102,18 @@ def is_paused(now: datetime) -> bool:
     """Return whether people have paused reconciliation at this instant (semantics.md 19)."""
     row = PrebuildsSettings.objects.filter(reconciliation_paused=True).first()
     return row is not None and row.is_paused(now)
+
+
+def begin_run(now: datetime) -> tuple[int, bool]:
+    """Return the id that the record of a cycle will have, and whether people have paused.
+
+    Spans and log lines name the id before the record is written.
+    """
+    with connection.cursor() as cursor:
+        cursor.execute(statements.BEGIN_RUN)
+        ((run_id, until, paused),) = cursor.fetchall()
+    said = PrebuildsSettings(reconciliation_paused=paused, paused_until=until)
+    return int(run_id), said.is_paused(now)
 
 
 def _fetch(

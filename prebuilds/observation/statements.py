@@ -7,6 +7,13 @@ taken away.
 
 from typing import Final
 
+BEGIN_RUN: Final = """
+SELECT nextval(pg_get_serial_sequence('prebuilds_reconcilerun', 'id')), settings.paused_until,
+       coalesce(settings.reconciliation_paused, false)
+  FROM (SELECT) AS one
+  LEFT JOIN prebuilds_prebuildssettings AS settings ON settings.reconciliation_paused
+"""
+
 PREBUILDS: Final = """
 SELECT workspace.id, workspace.created_at, build.preset_id::text, build.transition, job.status,
        CASE WHEN build.build_number = 1 AND job.status = 'pending' THEN job.id END,

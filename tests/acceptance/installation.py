@@ -11,6 +11,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -22,10 +23,13 @@ from workspaces.provisioner.drivers.local import stop_all_workspaces
 ROOT = Path(__file__).resolve().parents[2]
 Value = TypeVar("Value")
 
+WEB = ["-m", "uvicorn", "config.asgi:application", "--no-access-log"]
 SERVICES = {
-    "web": ["-m", "uvicorn", "config.asgi:application", "--no-access-log", "--lifespan", "off"],
+    "web": WEB,
+    "second web": WEB,
     "reconciler": ["manage.py", "reconcile", "--loop"],
     "provisioner": ["manage.py", "provisioner", "--grace", "5"],
+    "worker": ["manage.py", "worker"],
 }
 
 
@@ -34,7 +38,8 @@ class Installation:
 
     def __init__(self, home: Path, **settings: str) -> None:
         self.home = home
-        self.port = _free_port()
+        self.port = free_port()
+        self.ports = {"web": self.port, "second web": free_port()}
         self.url = f"http://127.0.0.1:{self.port}"
         self._processes: dict[str, subprocess.Popen[bytes]] = {}
         self.environment = _clean_environment() | {
@@ -65,7 +70,8 @@ class Installation:
 
     def start(self, *names: str) -> None:
         for name in names:
-            words = [*SERVICES[name], *(["--port", str(self.port)] if name == "web" else [])]
+            port = self.ports.get(name)
+            words = [*SERVICES[name], *(["--port", str(port)] if port else [])]
             log = (self.home / f"{name}.log").open("ab")
             self._processes[name] = subprocess.Popen(
                 [sys.executable, *words],
@@ -77,8 +83,8 @@ class Installation:
                 start_new_session=True,
             )
             log.close()
-        if "web" in names:
-            eventually(self._answers, bool, seconds=20)
+        for name in self.ports.keys() & set(names):
+            eventually(partial(self._answers, self.ports[name]), bool, seconds=20)
 
     def kill(self, name: str) -> None:
         """kill -9: the process gets no chance to say goodbye."""
@@ -86,10 +92,15 @@ class Installation:
         process.kill()
         process.wait()
 
-    def stop(self, name: str) -> int:
-        """Ask a service to end and return its exit code."""
+    def terminate(self, name: str) -> None:
+        """Ask a service to end, and do not wait for it."""
+        self._processes[name].send_signal(signal.SIGTERM)
+
+    def stop(self, name: str, *, signals: int = 1) -> int:
+        """Ask a service to end, unless it was asked before, and return its exit code."""
         process = self._processes.pop(name)
-        process.send_signal(signal.SIGTERM)
+        for _ in range(signals):
+            process.send_signal(signal.SIGTERM)
         return process.wait(timeout=40)
 
     def close(self) -> None:
@@ -103,9 +114,9 @@ class Installation:
         plan = json.loads(self.manage("reconcile", "--dry-run", "--json"))
         return {f"{one['template']} / {one['preset']} {one['version']}": one for one in plan}
 
-    def client(self, username: str) -> httpx.Client:
+    def client(self, username: str, *, scope: str = "use") -> httpx.Client:
         """Return an HTTP client signed in as somebody by a token."""
-        token = self.manage("create_token", username)
+        token = self.manage("create_token", username, "--scope", scope)
         return httpx.Client(
             base_url=f"{self.url}/api/v2",
             headers={"Authorization": f"Bearer {token}"},
@@ -117,9 +128,9 @@ class Installation:
         tails = [path.read_text()[-2_000:] for path in sorted(self.home.glob("*.log"))]
         return "\n".join(tails)
 
-    def _answers(self) -> bool:
+    def _answers(self, port: int) -> bool:
         try:
-            return httpx.get(f"{self.url}/sign-in/", timeout=2).status_code == 200
+            return httpx.get(f"http://127.0.0.1:{port}/sign-in/", timeout=2).status_code == 200
         except httpx.HTTPError:
             return False
 
@@ -137,7 +148,7 @@ def eventually(
         time.sleep(0.1)
 
 
-def _free_port() -> int:
+def free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port: int = probe.getsockname()[1]

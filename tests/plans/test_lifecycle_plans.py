@@ -6,6 +6,7 @@ import pytest
 from django.db import connection, transaction
 from django.test.utils import CaptureQueriesContext
 
+from prebuilds.metrics import gauges
 from templates_app.models import Template
 from tests import factories
 from tests.factories import NOON
@@ -129,3 +130,15 @@ def test_undated_workspaces_are_found_through_the_few_templates_that_want_a_date
     assert len(rows) == asleep.filter(deleting_at=None).count()
     assert "workspaces_workspace" not in found.scanned, found.text
     assert_reads(found, at_most=1_000)
+
+
+def test_how_late_the_first_one_is_is_read_from_the_head_of_each_index():
+    late, statements = statements_of(lambda now: gauges.read_overdue(now=now))
+
+    assert late == {"stop": 60.0, "start": 60.0}
+    for statement, index in zip(
+        statements, ("build_deadlines", "workspace_next_starts"), strict=True
+    ):
+        found = explain(statement)
+        assert index in found.indexes, found.text
+        assert_reads(found, at_most=400)

@@ -8,16 +8,18 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from prebuilds import claims, metrics
 from prebuilds.metrics import exposition, totals
-from prebuilds.models import MetricMark, ReconcileRun
+from prebuilds.models import Mail, MetricMark, ReconcileRun
 from templates_app import services as template_services
 from templates_app.services import PresetSpec
 from tests import factories
 from tests.factories import NOON
+from tests.integration.prebuilds import mailing
 from workspaces.models import WorkspaceBuild
 
 pytestmark = pytest.mark.django_db(transaction=True, databases=["default", "snapshot"])
 
 HOUR = timedelta(hours=1)
+STATEMENTS = 8
 LABELS = {"template_name": "shell", "preset_name": "Small", "organization_name": "default"}
 
 
@@ -48,6 +50,17 @@ def value(name, *, now=NOON + HOUR, **labels):
 
 def of_pool(name, *, now=NOON + HOUR, **labels):
     return value(f"prebuilt_workspaces_{name}", now=now, **LABELS, **labels)
+
+
+def plan_start(*, at):
+    workspace = factories.make_workspace(now=NOON)
+    workspace.autostart_schedule, workspace.next_start_at = "0 9 * * *", at
+    workspace.save()
+    return workspace
+
+
+def overdue(transition, *, now=NOON + HOUR):
+    return value("prebuilds_lifecycle_overdue_seconds", now=now, transition=transition)
 
 
 def claim(preset, *, name="mine", now=NOON):
@@ -104,6 +117,67 @@ class TestGauges:
         assert value("prebuilds_seconds_since_last_cycle") == 3600
         assert value("prebuilds_provisioners_online") == 0
         assert value("prebuilt_workspaces_metrics_last_updated") == (NOON + HOUR).timestamp()
+
+    def test_the_last_completed_cycle_has_no_age_before_the_first(self):
+        assert value("prebuilds_seconds_since_last_cycle") is None
+
+    @pytest.mark.parametrize(("minutes", "late"), [(59, 0), (61, 60)])
+    def test_an_autostop_that_did_not_come_is_overdue(self, minutes, late):
+        workspace = factories.make_workspace(now=NOON)
+        factories.finish_all_jobs(now=NOON)
+        WorkspaceBuild.objects.filter(workspace=workspace).update(deadline=NOON + HOUR)
+
+        now = NOON + timedelta(minutes=minutes)
+        assert overdue("stop", now=now) == late
+        assert overdue("start", now=now) == 0
+
+    def test_the_autostart_that_should_have_come_first_says_how_late_it_is(self):
+        for minutes in (7, 3, 90):
+            plan_start(at=NOON + timedelta(minutes=minutes))
+
+        assert overdue("start", now=NOON + timedelta(minutes=10)) == 7 * 60
+
+    def test_what_is_deleted_is_not_overdue(self):
+        workspace = plan_start(at=NOON)
+        workspace.deleted_at = NOON
+        workspace.save()
+        WorkspaceBuild.objects.filter(workspace=workspace).update(deadline=NOON)
+
+        assert (overdue("stop"), overdue("start")) == (0, 0)
+
+
+class TestMails:
+    @pytest.fixture(autouse=True)
+    def _mail_server(self, settings):
+        settings.PREBUILDS_SENDS_MAIL = True
+
+    def test_what_waits_is_counted_with_the_age_of_the_oldest(self, preset):
+        mailing.make_reader("tess")
+        mailing.open_notice(preset, kind="hard_limited", now=NOON)
+        mailing.open_notice(preset, kind="quota", now=NOON + timedelta(minutes=10))
+
+        assert value("prebuilds_mails_waiting") == 2
+        assert value("prebuilds_mail_oldest_seconds") == 3600
+
+    def test_what_was_sent_or_given_up_does_not_wait(self, preset):
+        for name in ("tess", "ana"):
+            mailing.make_reader(name)
+        mailing.open_notice(preset, now=NOON)
+        sent, given_up = Mail.objects.all()
+        sent.sent_at, given_up.given_up_at, given_up.error = NOON, NOON, "no such address"
+        sent.save()
+        given_up.save()
+
+        assert value("prebuilds_mails_waiting") == 0
+        assert value("prebuilds_mail_oldest_seconds") == 0
+
+    def test_without_a_mail_server_nothing_is_expected_to_go_out(self, preset, settings):
+        settings.PREBUILDS_SENDS_MAIL = False
+        mailing.make_reader("tess")
+        mailing.open_notice(preset, now=NOON)
+
+        assert value("prebuilds_mails_waiting") is None
+        assert value("prebuilds_mail_oldest_seconds") is None
 
 
 class TestCounters:
@@ -247,11 +321,12 @@ class TestText:
         labels = {**LABELS, "preset_name": 'a "b"\\\n'}
         assert value("prebuilt_workspaces_desired", **labels) == 1
 
-    def test_the_number_of_statements_does_not_grow(self, django_assert_max_num_queries):
+    def test_the_number_of_statements_does_not_grow(self, django_assert_num_queries, settings):
+        settings.PREBUILDS_SENDS_MAIL = True
         for number in range(5):
             make_pool(f"t{number}")
 
-        with django_assert_max_num_queries(8, using="default"):
+        with django_assert_num_queries(STATEMENTS, using="default"):
             exposition.render(now=NOON)
 
 
