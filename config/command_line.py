@@ -10,6 +10,7 @@ from django.core.exceptions import ImproperlyConfigured
 from django.core.management import execute_from_command_line
 from django.db.utils import OperationalError
 
+from config import tracing
 from config.env import BadSetting
 
 SETTINGS_MODULE = "config.settings"
@@ -18,7 +19,7 @@ SETTINGS_MODULE = "config.settings"
 def use_settings() -> None:
     """Name the settings module and load it, so that a bad value ends the process here.
 
-    For servers (asgi, wsgi): they import us outside of any command.
+    For whoever imports us outside of any command.
     """
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", SETTINGS_MODULE)
     from django.conf import settings
@@ -30,12 +31,24 @@ def use_settings() -> None:
         sys.exit(2)
 
 
+def serve() -> None:
+    """Prepare a web process: its settings, and where its spans go."""
+    use_settings()
+    try:
+        tracing.start("web")
+    except BadSetting as error:
+        complain(error)
+        sys.exit(2)
+
+
 def run(argv: list[str]) -> int:
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", SETTINGS_MODULE)
     if "--traceback" in argv:
+        tracing.start_for_command(argv)
         execute_from_command_line(argv)
         return 0
     try:
+        tracing.start_for_command(argv)
         execute_from_command_line(argv)
     except (BadSetting, ImproperlyConfigured) as error:
         complain(error)

@@ -10,10 +10,10 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from csp.constants import NONE, SELF
-
+from config import security
 from config.database import databases
 from config.env import Environment
+from config.logs import FORMATS, logging_settings
 from config.mail_server import TIMEOUT_SECONDS, default_sender, mail_server, sender
 from config.secret_key import find_secret_key
 
@@ -54,11 +54,21 @@ PREBUILDS_MAIL_FROM = sender(
 )
 PREBUILDS_DIGEST_HOUR = _env.int("PREBUILDS_DIGEST_HOUR", 7, high=23)
 PREBUILDS_DATABASE_POOL_SIZE = _env.int("PREBUILDS_DATABASE_POOL_SIZE", 10, high=1000)
+PREBUILDS_SHUTDOWN_DELAY = _env.duration(
+    "PREBUILDS_SHUTDOWN_DELAY", timedelta(0), high=timedelta(minutes=10)
+)
 PREBUILDS_API_RATE = _env.int("PREBUILDS_API_RATE", 6000)
 PREBUILDS_FAILED_TOKEN_RATE = _env.int("PREBUILDS_FAILED_TOKEN_RATE", 60)
-PREBUILDS_FAILED_SIGN_IN_RATE = _env.int("PREBUILDS_FAILED_SIGN_IN_RATE", 30)
-PREBUILDS_FAILED_SIGN_IN_RATE_PER_NAME = _env.int("PREBUILDS_FAILED_SIGN_IN_RATE_PER_NAME", 5)
+PREBUILDS_SIGN_IN_TRIES = _env.int("PREBUILDS_SIGN_IN_TRIES", 5)
+PREBUILDS_SIGN_IN_TRIES_PER_ADDRESS = _env.int("PREBUILDS_SIGN_IN_TRIES_PER_ADDRESS", 30)
+PREBUILDS_SESSION_IDLE = _env.duration(
+    "PREBUILDS_SESSION_IDLE", timedelta(hours=12), low=timedelta(minutes=5)
+)
+PREBUILDS_SESSION_LIFETIME = _env.duration(
+    "PREBUILDS_SESSION_LIFETIME", timedelta(days=14), low=timedelta(minutes=5)
+)
 _LOG_LEVEL = _env.choice("PREBUILDS_LOG_LEVEL", "INFO", ("DEBUG", "INFO", "WARNING", "ERROR"))
+_LOG_STYLE = _env.choice("PREBUILDS_LOG_FORMAT", "console" if DEBUG else "json", FORMATS)
 
 # --- Django ----------------------------------------------------------------------------------
 _GIVEN_KEY = _env.secret("PREBUILDS_SECRET_KEY")
@@ -71,7 +81,8 @@ ASGI_APPLICATION = "config.asgi.application"
 WSGI_APPLICATION = "config.wsgi.application"
 AUTH_USER_MODEL = "accounts.User"
 # Usernames are unique among live rows whatever their case: an index, not a field option.
-SILENCED_SYSTEM_CHECKS = ["auth.E003", "auth.W004"]
+# Whether the other names of a domain speak HTTPS is not ours to promise (W005, W021).
+SILENCED_SYSTEM_CHECKS = ["auth.E003", "auth.W004", "security.W005", "security.W021"]
 LOGIN_URL = "/sign-in/"
 LOGIN_REDIRECT_URL = "/"
 LOGOUT_REDIRECT_URL = LOGIN_URL
@@ -105,16 +116,18 @@ INSTALLED_APPS = [
 
 MIDDLEWARE = [
     "django_prometheus.middleware.PrometheusBeforeMiddleware",
+    "config.headers.GuardingHeaders",
     "django.middleware.security.SecurityMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
+    "csp.middleware.CSPMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "config.compression.CompressPages",
-    "csp.middleware.CSPMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
+    "prebuilds.dashboard.base.sessions.EndOldSessions",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
-    "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "django_htmx.middleware.HtmxMiddleware",
     "django_prometheus.middleware.PrometheusAfterMiddleware",
 ]
@@ -141,17 +154,8 @@ DATABASES = databases(
     PREBUILDS_DATA_DIR,
     sys.argv,
     PREBUILDS_DATABASE_POOL_SIZE,
+    _env.database_address("PREBUILDS_DIRECT_DATABASE_URL"),
 )
-
-AUTH_PASSWORD_VALIDATORS = [
-    {"NAME": f"django.contrib.auth.password_validation.{name}"}
-    for name in (
-        "UserAttributeSimilarityValidator",
-        "MinimumLengthValidator",
-        "CommonPasswordValidator",
-        "NumericPasswordValidator",
-    )
-]
 
 STATIC_URL = "/static/"
 STATIC_ROOT = PREBUILDS_DATA_DIR / "static"
@@ -169,26 +173,21 @@ WHITENOISE_USE_FINDERS = DEBUG
 WHITENOISE_AUTOREFRESH = DEBUG
 
 # --- security --------------------------------------------------------------------------------
-CONTENT_SECURITY_POLICY = {
-    "DIRECTIVES": {
-        "default-src": [SELF],
-        "script-src": [SELF],
-        "style-src": [SELF],
-        "img-src": [SELF, "data:"],
-        "connect-src": [SELF],
-        "frame-ancestors": [NONE],
-        "base-uri": [SELF],
-        "form-action": [SELF],
-        "object-src": [NONE],
-    },
-}
+AUTH_PASSWORD_VALIDATORS = security.AUTH_PASSWORD_VALIDATORS
+CONTENT_SECURITY_POLICY = security.CONTENT_SECURITY_POLICY
 _INSECURE_HTTP = _env.bool("PREBUILDS_INSECURE_HTTP")
 _HTTPS = not (DEBUG or _INSECURE_HTTP)
-SESSION_COOKIE_SECURE = _HTTPS
-SESSION_COOKIE_HTTPONLY = True
-CSRF_COOKIE_SECURE = _HTTPS
+SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = _HTTPS
+SESSION_COOKIE_HTTPONLY = CSRF_COOKIE_HTTPONLY = True
+SESSION_COOKIE_NAME = security.cookie_name("sessionid", https=_HTTPS)
+CSRF_COOKIE_NAME = security.cookie_name("csrftoken", https=_HTTPS)
+KNOWN_BROWSER_COOKIE_NAME = security.cookie_name("known_browser", https=_HTTPS)
+SESSION_ENGINE = "prebuilds.dashboard.base.sessions"
+SESSION_COOKIE_AGE = int(PREBUILDS_SESSION_LIFETIME.total_seconds())
 CSRF_TRUSTED_ORIGINS = [f"{_ACCESS.scheme}://{_ACCESS.netloc}"]
 SECURE_SSL_REDIRECT = _HTTPS
+# Probes come from beside us, without TLS, and tell no secrets.
+SECURE_REDIRECT_EXEMPT = [r"^healthz$", r"^readyz$"]
 # TLS usually ends at a proxy in front of uvicorn, which sets this header itself.
 SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if _HTTPS else None
 SECURE_HSTS_SECONDS = 365 * 24 * 3600 if _HTTPS else 0
@@ -246,6 +245,7 @@ SPECTACULAR_SETTINGS = {
         "WorkspaceStatusEnum": "workspaces.enums.WorkspaceStatus",
         "LifecycleStateEnum": "workspaces.enums.LifecycleState",
         "ReasonEnum": "prebuilds.api.prebuilds_state.REASONS",
+        "ProbeStatusEnum": "prebuilds.api.health.STATUSES",
         "HealthWordEnum": "prebuilds.api.prebuilds_state.HEALTHS",
     },
 }
@@ -279,18 +279,7 @@ Q_CLUSTER = {
     "guard_cycle": 0.5,  # do not touch
 }
 
-LOGGING = {
-    "version": 1,
-    "disable_existing_loggers": False,
-    "formatters": {"console": {"()": "config.logs.ConsoleFormatter"}},
-    "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "console"}},
-    "root": {"handlers": ["console"], "level": _LOG_LEVEL},
-    "loggers": {
-        "django": {"handlers": [], "level": "INFO", "propagate": True},
-        "django.server": {"handlers": [], "level": "INFO", "propagate": True},
-        "django-q": {"handlers": [], "level": "WARNING", "propagate": True},
-    },
-}
+LOGGING = logging_settings(level=_LOG_LEVEL, style=_LOG_STYLE)
 
 _env.refuse_unknown()
 CONFIGURATION = _env.readings()

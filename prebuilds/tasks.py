@@ -8,10 +8,12 @@ from dataclasses import asdict
 from typing import Any, Final
 
 from django.conf import settings
+from django.contrib.sessions.backends.db import SessionStore
 from django.core.mail import get_connection
 from django.utils import timezone
 
-from prebuilds import history, metrics, reconciler
+from accounts.services import sign_in
+from prebuilds import cycles, history, metrics, reconciler
 from prebuilds.conf import current_policy
 from prebuilds.mail import sending, writing
 from prebuilds.models import Trigger
@@ -55,10 +57,12 @@ def send_mail() -> str:
 
 
 def housekeep() -> str:
-    """End what lost its daemon, and forget old runs and mails."""
+    """End what lost its daemon, and forget old runs, mails, sessions and failed sign-ins."""
     now = timezone.now()
     lost = jobs.reap_lost_jobs(now=now)
-    pruned = reconciler.prune_runs(now=now) + sending.prune_mails(now=now)
+    pruned = cycles.prune_runs(now=now) + sending.prune_mails(now=now)
+    pruned += sign_in.prune_tries(now=now)
+    SessionStore.clear_expired()
     logger.info("housekeeping done", extra={"lost_jobs": len(lost), "pruned_rows": pruned})
     return f"{len(lost)} lost jobs, {pruned} old rows"
 

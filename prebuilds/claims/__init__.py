@@ -12,12 +12,15 @@ from uuid import UUID, uuid4
 
 from django.db import IntegrityError, transaction
 
+from accounts import audit
+from accounts.audit import Actor
 from accounts.models import User
 from prebuilds import locks
 from prebuilds.claims import idempotency, reasons
 from prebuilds.claims.request import NO_OPTIONS, Options, Request, Wish, read_request
 from prebuilds.models import Claim, ClaimOutcome, ClaimReason
 from templates_app.models import Preset, Template
+from workspaces import tracing
 from workspaces.enums import Stage, Transition
 from workspaces.errors import NameTaken, QuotaExceeded
 from workspaces.models import Workspace
@@ -65,18 +68,18 @@ def claim_or_create_workspace(
     parameters: Mapping[str, str],
     now: datetime,
     options: Options = NO_OPTIONS,
+    actor: Actor | None = None,
 ) -> ClaimResult:
     """Hand over the oldest ready prebuild, or build a workspace for the owner.
 
     Of the named preset, whose values win over `parameters`; without a name, of the presets that
     `parameters` match, best first. The same wish with the same Idempotency-Key gives the same
-    workspace.
+    workspace. Who asks through a face is the `actor`, and is written down.
 
     Any error rolls everything back but the event of a refusal: TemplateNotUsable,
     VersionNotOfTemplate, PresetNotOfTemplate, InvalidName, NameTaken, QuotaExceeded,
     InvalidLifecycle, parameters.InvalidParameters, IdempotencyKeyReused.
     """
-    workspace_services.check_name(name)
     wish = Wish(
         owner=owner,
         template_id=template.pk,
@@ -85,8 +88,26 @@ def claim_or_create_workspace(
         parameters=parameters,
         options=options,
         now=now,
+        actor=actor,
     )
-    return _earlier(wish) or _serve_once(wish)
+    with tracing.span("prebuild.claim", template=template.name, template_id=template.pk):
+        tracing.add(user_id=owner.pk, preset_id=preset_id)
+        workspace_services.check_name(name)
+        result = _earlier(wish) or _serve_once(wish)
+        _trace(result)
+    return result
+
+
+def _trace(result: ClaimResult) -> None:
+    tracing.add(
+        claim_id=result.claim_id,
+        outcome=result.outcome,
+        reason=result.reason,
+        preset_id=result.preset_id,
+        workspace_id=result.workspace.pk,
+        workspace=result.workspace.name,
+        repeated=result.repeated,
+    )
 
 
 def _earlier(wish: Wish) -> ClaimResult | None:
@@ -198,7 +219,7 @@ def _build(request: Request, started: float) -> ClaimResult:
         parameters=request.values,
         preset_id=best.pk if best else None,
     )
-    builds.insert_builds([first], now=wish.now)
+    (workspace.latest_build,) = builds.insert_builds([first], now=wish.now)
     claim = _record(request, workspace, best, miss.reason, started)
     return replace(_result(claim), outlook=_outlook(request, miss))
 
@@ -221,6 +242,14 @@ def _record(
 ) -> Claim:
     """Write the event down, in the transaction of what it tells."""
     wish = request.wish
+    if workspace is not None and wish.actor is not None:
+        audit.record(
+            actor=wish.actor,
+            action="create",
+            target=workspace,
+            now=wish.now,
+            after={"owner": wish.owner.username, "template": request.template.name},
+        )
     return Claim.objects.create(
         workspace=workspace,
         template=request.template,

@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import Final
 from uuid import UUID
 
+from accounts.audit import Actor
 from accounts.models import User
 from prebuilds.errors import PresetNotOfTemplate
 from templates_app import parameters, selectors
@@ -39,6 +40,8 @@ class Wish:
     parameters: Mapping[str, str]
     options: Options
     now: datetime
+    actor: Actor | None = None
+    """Who asks, perhaps for somebody else, and through which door."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -7,6 +7,7 @@ claim, an edit or another reconciler in between wins, and over-creation is impos
 import logging
 import time
 from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from datetime import datetime
 from itertools import groupby, takewhile
@@ -33,9 +34,11 @@ from prebuilds.execution import creation, deletion
 from templates_app import services as template_services
 from templates_app.enums import PrebuildStatus
 from templates_app.parameters import InvalidParameters
+from workspaces import tracing
 
 logger = logging.getLogger(__name__)
 
+COUNTS: Final = ("created", "deleted", "cancelled", "held")
 TRIES: Final = 3
 TRY_AGAIN_SECONDS: Final = 0.05
 TRANSIENT: Final = (psycopg.errors.DeadlockDetected, psycopg.errors.SerializationFailure)
@@ -57,6 +60,16 @@ class Outcome:
     entries: list[dict[str, Any]] = field(default_factory=list)
     error: str = ""
     invalid: str = ""
+
+    @property
+    def did_something(self) -> bool:
+        """Whether anything was changed, or could not be; what is only withheld changes nothing."""
+        changed = any(entry.get("changed") for entry in self.entries)
+        return bool(changed or self.created or self.deleted or self.cancelled or self.error)
+
+    def counts(self) -> dict[str, int]:
+        """Return how many of each there were."""
+        return {name: getattr(self, name) for name in COUNTS}
 
     def note(self, action: str, reason: str, **facts: Any) -> None:
         """Add one line to what is kept of the decision."""
@@ -90,20 +103,29 @@ def _execute_all(decision: Decision, outcome: Outcome, now: datetime) -> None:
             one.workspace_id: one.reason for one in actions if isinstance(one, DeletePrebuild)
         }
         if doomed:
-            _delete(doomed, outcome, now)
+            with _action_span("delete", *doomed.values(), count=len(doomed)):
+                _delete(doomed, outcome, now)
             continue
         for action in actions:
             _execute(decision.preset, action, outcome, now)
 
 
+def _action_span(action: str, *reasons: Reason, count: int = 1) -> AbstractContextManager[None]:
+    told = ", ".join(sorted(set(reasons)))
+    return tracing.span("reconcile.action", action=action, reason=told, count=count)
+
+
 def _execute(preset: PresetSnapshot, action: Action, outcome: Outcome, now: datetime) -> None:
     match action:
         case CancelPending():
-            _cancel(action, outcome, now)
+            with _action_span("cancel", action.reason, count=len(action.builds)):
+                _cancel(action, outcome, now)
         case CreatePrebuilds():
-            _create(preset, action, outcome, now)
+            with _action_span("create", action.reason, count=action.count):
+                _create(preset, action, outcome, now)
         case SetStatus():
-            _set_status(preset, action, outcome, now)
+            with _action_span("set_status", action.reason):
+                _set_status(preset, action, outcome, now)
         case HoldCreation():
             outcome.held += action.count
             until = action.until.isoformat() if action.until else None

@@ -18,6 +18,7 @@ from templates_app import locks, selectors
 from templates_app.models import Preset
 from templates_app.parameters import resolve_values
 from templates_app.schedules import Schedule
+from workspaces import tracing
 from workspaces.enums import BuildReason, JobStatus, Stage, Transition
 from workspaces.models import Workspace
 from workspaces.services import builds
@@ -28,7 +29,10 @@ def create_prebuilds(preset: PresetSnapshot, *, count: int, now: datetime) -> in
 
     One transaction: the preset's row lock, a recount, bulk inserts. Raises InvalidParameters.
     """
-    with transaction.atomic():
+    with (
+        tracing.span("prebuild.create", preset_id=preset.id, wanted=count),
+        transaction.atomic(),
+    ):
         row = locks.lock_preset(preset.id)
         count = min(count, _missing_now(_refreshed(preset, row), now))
         if count <= 0:
@@ -41,6 +45,7 @@ def create_prebuilds(preset: PresetSnapshot, *, count: int, now: datetime) -> in
         builds.insert_builds(
             [_first_start(workspace, row, values) for workspace in workspaces], now=now
         )
+        tracing.add(created=count, workspace_ids=[one.pk for one in workspaces])
     return count
 
 

@@ -10,6 +10,7 @@ from django.db.models import OuterRef, Subquery
 from accounts.system import PREBUILDS_USER_ID
 from prebuilds import locks
 from prebuilds.core.actions import Reason
+from workspaces import tracing
 from workspaces.enums import BuildReason, Transition
 from workspaces.models import BuildParameter, ProvisionerJob, Workspace, WorkspaceBuild
 from workspaces.services import builds
@@ -22,7 +23,7 @@ def delete_prebuilds(reasons: Mapping[UUID, Reason], *, now: datetime) -> dict[U
     A workspace missing from the answer is held by somebody else or gone. Each is deleted with its
     own version and values, so a new version's required parameters never stand in the way.
     """
-    with transaction.atomic():
+    with tracing.span("prebuild.delete", wanted=len(reasons)), transaction.atomic():
         results: dict[UUID, str] = {}
         doomed: list[Workspace] = []
         for workspace in locks.lock_deletable(reasons.keys()):
@@ -32,6 +33,7 @@ def delete_prebuilds(reasons: Mapping[UUID, Reason], *, now: datetime) -> dict[U
         values = _values_by_build([one.latest_build_id for one in doomed if one.latest_build_id])
         builds.insert_builds([_deletion(one, reasons[one.pk], values) for one in doomed], now=now)
         _advance_latest_builds([one.pk for one in doomed], now)
+        tracing.add(deleted=len(doomed), workspace_ids=[one.pk for one in doomed])
     return results
 
 
@@ -81,18 +83,25 @@ def cancel_pending(*, workspace_id: UUID, reason: Reason, now: datetime) -> bool
     One that a daemon had and gave back is only canceled: it may have left something behind, so
     the next cycle deletes it like any start that was canceled half-way (semantics.md 4 f).
     """
-    with transaction.atomic():
-        workspace = locks.lock_cancellable(workspace_id)
-        if workspace is None or workspace.owner_id != PREBUILDS_USER_ID:
-            return False
-        latest = workspace.latest_build
-        assert latest is not None
-        if latest.build_number > 1:
-            return False  # it was built meanwhile: started again, or being removed properly
-        if _cancel_job(latest.job_id, now, heartbeat_at__isnull=True):
-            builds.orphan_delete(workspace, initiator_id=PREBUILDS_USER_ID, reason=reason, now=now)
-            return True
-        return _cancel_job(latest.job_id, now)
+    with tracing.span("prebuild.cancel", workspace_id=workspace_id, reason=reason):
+        with transaction.atomic():
+            canceled = _cancel_start(workspace_id, reason, now)
+        tracing.add(canceled=canceled)
+    return canceled
+
+
+def _cancel_start(workspace_id: UUID, reason: Reason, now: datetime) -> bool:
+    workspace = locks.lock_cancellable(workspace_id)
+    if workspace is None or workspace.owner_id != PREBUILDS_USER_ID:
+        return False
+    latest = workspace.latest_build
+    assert latest is not None
+    if latest.build_number > 1:
+        return False  # it was built meanwhile: started again, or being removed properly
+    if _cancel_job(latest.job_id, now, heartbeat_at__isnull=True):
+        builds.orphan_delete(workspace, initiator_id=PREBUILDS_USER_ID, reason=reason, now=now)
+        return True
+    return _cancel_job(latest.job_id, now)
 
 
 def _cancel_job(job_id: UUID, now: datetime, **conditions: bool) -> bool:

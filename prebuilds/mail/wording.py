@@ -8,20 +8,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
+from prebuilds.masking import mask_secrets
 from prebuilds.models import Notice, NoticeKind
 
 LONGEST_SUBJECT: Final = 200
 LONGEST_ERROR: Final = 1_200
 LINES_OF_ERROR: Final = 20
-HIDDEN: Final = "(hidden)"
 
-_PASSWORD_IN_ADDRESS: Final = re.compile(r"(\b[\w+.-]+://[^\s:/@]*:)(?!\d+/)\S+(?=@)")
-_NAMED_SECRET: Final = re.compile(
-    r"""(?ix) ( [\w.-]* (?: passw(?:or)?d | secret | token | api[_-]?key | credential ) [\w.-]*
-        (?: \s*=\s* | ["']\s*:\s* ) )
-        ( "[^"\n]*" | '[^'\n]*' | [^\s,;"']+ )"""
-)
-_BEARER: Final = re.compile(r"(?i)(\b(?:bearer|basic)\s+)[\w.~+/=-]{12,}")
 _CONTROLS: Final = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]|[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 
 
@@ -97,10 +90,3 @@ def say_error(text: str) -> str:
         half = LONGEST_ERROR // 2
         clean = f"{clean[:half].rstrip()}\n…\n{clean[-half:].lstrip()}"
     return clean
-
-
-def mask_secrets(text: str) -> str:
-    """Hide what looks like a password or a token: in an address, after its name, after Bearer."""
-    text = _PASSWORD_IN_ADDRESS.sub(rf"\g<1>{HIDDEN}", text)
-    text = _BEARER.sub(rf"\g<1>{HIDDEN}", text)
-    return _NAMED_SECRET.sub(rf"\g<1>{HIDDEN}", text)

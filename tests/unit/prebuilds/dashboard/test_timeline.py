@@ -67,3 +67,16 @@ def test_what_lies_before_the_span_is_left_out() -> None:
 def test_the_summary_says_the_warm_rate() -> None:
     assert "a warm rate of 75 %" in drawn(hours_ago(1, warm=3, cold=1)).summary
     assert "Nobody asked" in drawn(hours_ago(1, desired=1.0)).summary
+
+
+def test_a_flag_tells_what_its_mark_is_about() -> None:
+    older = Mark(at=NOW - timedelta(hours=3), icon="rocket", tone="busy", text="Promoted 2 (Ana)")
+    newer = Mark(at=NOW - timedelta(hours=2), icon="edit", tone="busy", text="Edited (Ben)")
+
+    marks = drawn(hours_ago(1, desired=1.0), marks=(older, newer)).data["marks"]
+
+    assert [(one["number"], one["text"]) for one in marks] == [
+        (1, "Edited (Ben)"),
+        (2, "Promoted 2 (Ana)"),
+    ]
+    assert marks[0]["at"] == newer.at.timestamp()
