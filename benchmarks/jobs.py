@@ -17,7 +17,7 @@ from templates_app.enums import ProvisionerType
 from workspaces import listening
 from workspaces.enums import Transition
 from workspaces.management.commands.provisioner import Bells
-from workspaces.models import Agent, ProvisionerJob, Workspace, WorkspaceBuild
+from workspaces.models import ProvisionerJob, Workspace, WorkspaceBuild
 from workspaces.protocol import (
     AcquiredJob,
     AgentReport,
@@ -114,28 +114,17 @@ def _script(daemon: UUID) -> str:
     (job,) = got
     completed = replay.record(lambda: complete(job))
     row = ProvisionerJob.objects.get(pk=job.job_id)
-    agent = Agent.objects.get(resource__build=job.build_id)
     names = {
         job.job_id: "job",
         job.lease: "lease",
         job.build_id: "build",
-        job.workspace_id: "workspace",
-        agent.resource_id: "resource",
-        agent.pk: "agent",
         row.started_at: "now",
         row.completed_at: "later",
     }
-    made = {"resource": "gen_random_uuid()", "agent": "gen_random_uuid()"}
-    answers = {
-        "SKIP LOCKED": {"job": "job.id", "lease": "job.lease", **made},
-        '"accounts_user"': {
-            "build": '"workspaces_workspacebuild"."id"',
-            "workspace": '"workspaces_workspacebuild"."workspace_id"',
-        },
-    }
+    answers = {"SKIP LOCKED": {"job": "taken.id", "lease": "taken.lease", "build": "build.id"}}
     now = {"now": "now()", "later": "now()"}
     before = {**now, "lease": "gen_random_uuid()"}
-    first = replay.Recording(statements=acquired, names=names)
+    first = replay.Recording(statements=acquired, names=names, atomic=False)
     second = replay.Recording(statements=completed, names=names)
     return first.as_script(learns=answers, inline=before) + second.as_script(learns={}, inline=now)
 

@@ -37,10 +37,14 @@ class Statement:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Recording:
-    """The statements of one transaction; `names` are the values that change, and their names."""
+    """The statements of one transaction; `names` are the values that change, and their names.
+
+    Or, when not `atomic`, statements that are each a transaction of their own.
+    """
 
     statements: Sequence[Statement]
     names: Mapping[Any, str]
+    atomic: bool = True
 
     def play(self, bare: psycopg.Connection[Any], values: Values) -> None:
         """Send the statements, prepared, in one transaction, with these values."""
@@ -69,7 +73,7 @@ class Recording:
                 columns = next((made for words, made in learns.items() if words in text), {})
                 known |= set(columns)
                 lines.append(_answering(text, columns))
-        return "\n".join(["BEGIN;", *lines, "COMMIT;", ""])
+        return "\n".join(["BEGIN;", *lines, "COMMIT;", ""] if self.atomic else [*lines, ""])
 
     def _filled(self, parameters: Any, values: Values) -> Any:
         if isinstance(parameters, Mapping):

@@ -63,6 +63,11 @@ class Subscription:
         """Whether a coroutine subscribed, so that entering must not block."""
         return self._loop is not None
 
+    @property
+    def is_over(self) -> bool:
+        """Whether this process ends, so that nobody should wait any longer."""
+        return self._hub.is_closed
+
     def __enter__(self) -> Self:
         self._hub.add(self)
         return self
@@ -88,7 +93,7 @@ class Subscription:
             raise RuntimeError("subscribe inside the event loop that will wait")
         with suppress(TimeoutError):
             async with asyncio.timeout(timeout):
-                while self._backlog.empty():
+                while self._backlog.empty() and not self.is_over:
                     self._awake.clear()
                     await self._awake.wait()
         return self.wait(0)
@@ -122,6 +127,7 @@ class Hub:
         self._thread: threading.Thread | None = None
         self._listening = threading.Event()
         self._stopped = threading.Event()
+        self.is_closed = False
         self.pid = os.getpid()
 
     def subscribe(self, *channels: str, payload: str | None = None) -> Subscription:
@@ -150,6 +156,11 @@ class Hub:
             for channel in subscription.channels:
                 self._subscribers[channel].discard(subscription)
 
+    def close(self) -> None:
+        """Let everybody who waits, now or later, find that it is over: the process ends."""
+        self.is_closed = True
+        self._announce_reconnect()
+
     def stop(self) -> None:
         """End the thread and its connection."""
         self._stopped.set()
@@ -167,14 +178,14 @@ class Hub:
             try:
                 self._listen()
             except psycopg.Error as error:
-                logger.warning("lost the LISTEN connection: %s", error)
+                logger.warning("lost the LISTEN connection", extra={"reason": str(error)})
             except Exception:
                 logger.exception("listening failed")
             self._listening.clear()
             self._stopped.wait(RETRY_SECONDS)
 
     def _listen(self) -> None:
-        with psycopg.connect(**_connection_params(), autocommit=True) as connection:
+        with psycopg.connect(**connection_params(), autocommit=True) as connection:
             for channel in CHANNELS:
                 connection.execute(sql.SQL("LISTEN {}").format(sql.Identifier(channel)))
             self._listening.set()
@@ -201,9 +212,9 @@ class Hub:
         return (one for one in group if one.wants(notification))
 
 
-def _connection_params() -> dict[str, Any]:
-    """Say where to LISTEN: past the pooler, where there is one."""
-    alias = "direct" if "direct" in connections.settings else "default"
+def connection_params(alias: str = "") -> dict[str, Any]:
+    """Say where to connect by hand; without an alias, where to LISTEN: past any pooler."""
+    alias = alias or ("direct" if "direct" in connections.settings else "default")
     params = dict(connections[alias].get_connection_params())
     for name in ("pool", "cursor_factory", "context", "prepare_threshold"):
         params.pop(name, None)

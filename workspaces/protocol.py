@@ -26,7 +26,7 @@ class AcquiredJob:
     """
 
     job_id: UUID
-    lease: UUID
+    lease: UUID = field(repr=False)
     build_id: UUID
     build_number: int
     workspace_id: UUID
@@ -40,8 +40,8 @@ class AcquiredJob:
     source_files: Mapping[str, str]
     startup_script: str
     startup_timeout_seconds: int
-    parameters: Mapping[str, str]
-    provisioner_state: Mapping[str, Any]
+    parameters: Mapping[str, str] = field(repr=False)
+    provisioner_state: Mapping[str, Any] = field(repr=False)
     access_url: str
 
 

@@ -1,6 +1,7 @@
 """The search for workspaces, for the page and the API alike: `owner:me status:failed api`.
 
-The words are Coder's where it has them. What is not understood is told, never guessed.
+The words are Coder's where it has them; a minus before a term is ours: `-owner:prebuilds` is what
+people have. What is not understood is told, never guessed.
 """
 
 import re
@@ -23,6 +24,8 @@ from workspaces.status import builds_of_status
 
 TERM: Final = re.compile(r'(?:([\w-]+):)?("[^"]*"|\S*)')
 TERM_LIMIT: Final = 30
+NOT: Final = "-"
+"""Before a key: what the term does not find. A free word may begin with it, as names do inside."""
 WORDS_LIMIT: Final = 500
 """Names offered for a key; who has more types a few letters."""
 Row = TypeVar("Row", bound=Model)
@@ -117,11 +120,17 @@ def _terms(text: str) -> Iterator[tuple[str, str]]:
 
 
 def _condition(key: str, value: str, viewer: User) -> Q:
+    if key.startswith(NOT) and key.removeprefix(NOT):
+        return ~_positive(key.removeprefix(NOT), value, viewer, sign=NOT)
+    return _positive(key, value, viewer)
+
+
+def _positive(key: str, value: str, viewer: User, *, sign: str = "") -> Q:
     if key not in _KEYS:
         known = ", ".join(f"{each}:" for each in sorted(filter(None, _KEYS)))
-        raise NotUnderstood(f"“{key}:” is no filter. Use {known} or a part of the name.")
+        raise NotUnderstood(f"“{sign}{key}:” is no filter. Use {known} or a part of the name.")
     if not value:
-        raise NotUnderstood(f"“{key}:” needs a value, such as {_EXAMPLES[key]}.")
+        raise NotUnderstood(f"“{sign}{key}:” needs a value, such as {sign}{_EXAMPLES[key]}.")
     return _KEYS[key](value, viewer)
 
 

@@ -17,8 +17,15 @@ from templates_app.models import Preset
 from tests import factories
 from tests.factories import NOON
 from tests.plans.conftest import LIVE, PENDING, PREBUILDS_EACH, PRESETS_EACH, TEMPLATES
-from workspaces.locks import ACQUIRE_JOB
-from workspaces.models import ProvisionerJob, Workspace
+from workspaces.enums import Stage, Transition
+from workspaces.locks import (
+    ACQUIRE_JOB,
+    END_BUILD,
+    LOCK_LEASED_BUILD,
+    RECORD_RESOURCES,
+    RENEW_LEASE,
+)
+from workspaces.models import ProvisionerJob, Workspace, WorkspaceBuild
 from workspaces.services import agents, jobs
 
 pytestmark = [
@@ -155,12 +162,89 @@ def test_a_claim_passes_over_what_is_not_ready_at_a_few_buffers_each(city):
     assert_reads(found, at_most=200 + 20 * 130)
 
 
-def test_an_acquire_walks_the_pending_index_and_reads_little():
+def give_it_a_build(job: ProvisionerJob, preset: Preset) -> None:
+    """The site's pending jobs have none, and a job without a build is described in no time."""
+    WorkspaceBuild.objects.create(
+        job=job,
+        workspace=job.workspace,
+        build_number=4,
+        transition=Transition.START,
+        template_version=preset.version,
+        preset=preset,
+        initiator_id=PREBUILDS_USER_ID,
+        stage=Stage.PREBUILD_CREATE,
+    )
+
+
+def running_job() -> ProvisionerJob:
+    """Let a prebuild's build run on, and return its job with a daemon."""
+    daemon = factories.make_daemon(now=NOON)
+    live = Workspace.objects.filter(deleted_at=None).order_by("pk").first()
+    job = ProvisionerJob.objects.get(workspace=live)
+    ProvisionerJob.objects.filter(pk=job.pk).update(daemon=daemon, completed_at=None)
+    job.refresh_from_db()
+    return job
+
+
+# May be scanned: people, templates and versions are few, and the site's builds have no values.
+FEW = {
+    "accounts_user",
+    "templates_app_template",
+    "templates_app_templateversion",
+    "workspaces_buildparameter",
+}
+
+
+def test_an_acquire_walks_the_pending_index_and_reads_little(city):
+    first = ProvisionerJob.objects.filter(completed_at=None).order_by(
+        "priority", "created_at", "pk"
+    )[0]
+    give_it_a_build(first, city.preset)
+
     found = acquire()
 
     assert "job_pending" in found.indexes, found.text
-    assert found.scanned == frozenset(), found.text
+    assert found.scanned <= FEW, found.text
+    assert_reads(found, at_most=90)
+    assert ProvisionerJob.objects.get(pk=first.pk).started_at == NOON
+
+
+def test_asking_again_for_a_leased_job_reads_little():
+    job = running_job()
+
+    found = explain(RENEW_LEASE, {"daemon": job.daemon_id, "lease": job.lease, "now": NOON})
+
+    assert found.scanned <= FEW, found.text
     assert_reads(found, at_most=60)
+    assert ProvisionerJob.objects.get(pk=job.pk).heartbeat_at == NOON
+
+
+def test_completing_a_job_reads_its_own_rows_only():
+    job = running_job()
+    words = {"job": job.pk, "lease": job.lease, "now": NOON}
+    ended = {"state": "{}", "replacements": "[]", "deadline": None}
+    told = {
+        "build": job.build.pk,
+        "types": ["local_process", "volume"],
+        "names": ["workspace", "disk"],
+        "agent_types": ["local_process", "volume"],
+        "agent_names": ["workspace", "disk"],
+        "agents": ["main", "main"],
+        "digests": [b"a", b"b"],
+        "now": NOON,
+    }
+
+    for statement, parameters, at_most in (
+        (LOCK_LEASED_BUILD, words, 20),
+        (END_BUILD, words | ended, 120),
+        (RECORD_RESOURCES, told, 120),
+    ):
+        found = explain(statement, parameters)
+
+        assert found.scanned == frozenset(), found.text
+        assert_reads(found, at_most=at_most)
+    assert ProvisionerJob.objects.get(pk=job.pk).completed_at == NOON
+    assert job.build.resources.count() == 2
 
 
 def test_a_reaper_reads_running_jobs_only():

@@ -15,6 +15,7 @@ from datetime import datetime
 from typing import Protocol
 from uuid import UUID
 
+from workspaces import tracing
 from workspaces.errors import LeaseLost
 from workspaces.protocol import AcquiredJob, BuildCanceled, BuildFailed, BuildResult, Driver
 from workspaces.provisioner.job_run import JobRun, StopCause
@@ -169,7 +170,6 @@ class Daemon:
                 self._finished.wait(1.0)
 
     def _take_up(self, job: AcquiredJob) -> None:
-        logger.info("job started", extra=_fields(job))
         run = JobRun(job, self._transport, self._clock)
         self._runs[job.job_id] = run
         threading.Thread(
@@ -177,17 +177,25 @@ class Daemon:
         ).start()
 
     def _work(self, run: JobRun) -> None:
+        facts = _facts(run.job)
         try:
-            self._do(run)
-        except LeaseLost:
-            logger.warning("lease lost", extra=_fields(run.job))
-        except BuildCanceled:
-            logger.warning("job abandoned", extra=_fields(run.job))
-        except Exception:
-            logger.exception("ending a job failed", extra=_fields(run.job))
+            with tracing.bind(**_fields(run.job)), tracing.span("provisioner.job", **facts):
+                self._try(run)
         finally:
             self._runs.pop(run.job.job_id, None)
             self._bell.put(None)
+
+    def _try(self, run: JobRun) -> None:
+        logger.info("job started")
+        try:
+            self._do(run)
+        except LeaseLost:
+            _give_up("lease lost")
+        except BuildCanceled:
+            _give_up("job abandoned")
+        except Exception as error:
+            tracing.fail(type(error).__name__)
+            logger.exception("ending a job failed")
 
     def _do(self, run: JobRun) -> None:
         try:
@@ -197,7 +205,7 @@ class Daemon:
         except BuildFailed as failure:
             self._fail(run, str(failure), failure.code)
         except Exception as error:
-            logger.exception("driver failed", extra=_fields(run.job))
+            logger.exception("driver failed")
             self._fail(run, f"The driver failed: {type(error).__name__}: {error}", DRIVER_ERROR)
         else:
             self._complete(run, result)
@@ -206,6 +214,7 @@ class Daemon:
         self._end(run, "job succeeded", lambda: self._transport.complete(run.job, result))
 
     def _fail(self, run: JobRun, error: str, code: str) -> None:
+        tracing.fail(code)
         run.log(error, stage="end", level="error")
         self._end(run, "job failed", lambda: self._transport.fail(run.job, error=error, code=code))
 
@@ -226,7 +235,8 @@ class Daemon:
         if run.cause is StopCause.LEASE_LOST:
             raise LeaseLost
         run.insist(tell)
-        logger.info(words, extra=_fields(run.job))
+        tracing.add(outcome=words)
+        logger.info(words)
 
     def _shut_down(self) -> None:
         """Let the running jobs finish for the grace, then give them back."""
@@ -250,10 +260,29 @@ class Daemon:
             logger.warning("cannot say goodbye: the queue is away")
 
 
+def _give_up(words: str) -> None:
+    tracing.add(outcome=words)
+    tracing.fail(words)
+    logger.warning(words)
+
+
 def _fields(job: AcquiredJob) -> dict[str, str]:
+    """Return what the log lines of a job have in common."""
     return {
-        "job": str(job.job_id),
+        "job_id": str(job.job_id),
         "workspace": job.workspace_name,
         "transition": job.transition,
         "stage": job.stage,
+    }
+
+
+def _facts(job: AcquiredJob) -> dict[str, tracing.Fact]:
+    return {
+        **_fields(job),
+        "build_id": job.build_id,
+        "build_number": job.build_number,
+        "workspace_id": job.workspace_id,
+        "user_id": job.owner_id,
+        "template": job.template_name,
+        "template_version": job.template_version,
     }

@@ -3,7 +3,7 @@
 Tokens are stored as SHA-256 digests; 256 random bits need no salt (semantics.md 15).
 """
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -23,12 +23,9 @@ from workspaces.models import (
     AgentLog,
     BuildParameter,
     Workspace,
-    WorkspaceBuild,
-    WorkspaceResource,
 )
 from workspaces.protocol import (
     LOG_TOTAL_LIMIT,
-    AgentReport,
     LogLine,
     ResourceReport,
     fit_log,
@@ -98,54 +95,22 @@ def manifest_of(agent: Agent) -> dict[str, Any]:
     }
 
 
-def record_resources(
-    build: WorkspaceBuild, resources: Sequence[ResourceReport], *, now: datetime
-) -> None:
-    """Store what the build of a (locked) job made; a few statements, however much that is.
+def record_resources(build_id: UUID, resources: Sequence[ResourceReport], *, now: datetime) -> None:
+    """Store what the build of a (locked) job made; one statement, however much that is.
 
     Reporting the same thing again changes only an agent's token.
     """
     if not resources:
         return
-    known = {(one.type, one.name): one for one in WorkspaceResource.objects.filter(build=build)}
-    new = {
-        (one.type, one.name): WorkspaceResource(
-            build=build, type=one.type, name=one.name, created_at=now
-        )
-        for one in resources
-        if (one.type, one.name) not in known
-    }
-    WorkspaceResource.objects.bulk_create(new.values())
-    rows = known | new
-    reports = {
-        (rows[each.type, each.name].pk, one.name): one for each in resources for one in each.agents
-    }
-    _record_agents(reports, among=known.values(), now=now)
-
-
-def _record_agents(
-    reports: Mapping[tuple[UUID, str], AgentReport],
-    *,
-    among: Collection[WorkspaceResource],
-    now: datetime,
-) -> None:
-    """Store agents by resource and name; those `among` known resources may be known too."""
-    found = Agent.objects.filter(resource__in=among) if among else ()
-    known = {(one.resource_id, one.name): one for one in found}
-    for key in reports.keys() & known.keys():
-        known[key].token_digest = digest(reports[key].token)
-    Agent.objects.bulk_update(
-        [known[key] for key in reports.keys() & known.keys()], ["token_digest"]
-    )
-    Agent.objects.bulk_create(
-        Agent(
-            resource_id=resource_id,
-            name=name,
-            token_digest=digest(report.token),
-            created_at=now,
-        )
-        for (resource_id, name), report in reports.items()
-        if (resource_id, name) not in known
+    locks.record_resources(
+        build_id=build_id,
+        resources=dict.fromkeys((one.type, one.name) for one in resources),
+        agents={
+            (made.type, made.name, one.name): digest(one.token)
+            for made in resources
+            for one in made.agents
+        },
+        now=now,
     )
 
 

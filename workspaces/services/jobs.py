@@ -14,6 +14,7 @@ from uuid import UUID, uuid4
 from django.db import transaction
 
 from accounts.system import PREBUILDS_USER_ID
+from templates_app.models import Template
 from workspaces import lifecycle, locks
 from workspaces.enums import JobErrorCode, JobStatus, Transition
 from workspaces.errors import LeaseLost
@@ -49,31 +50,27 @@ def acquire_job(
     A daemon whose answers may get lost on the way names the lease it wants. Asking again with
     the same lease returns the job that was leased the first time, never a second one.
     """
-    daemon = ProvisionerDaemon.objects.get(pk=daemon_id)
-    wanted = lease or uuid4()
+    if lease is None:
+        return _lease_next(daemon_id, uuid4(), access_url, now)
     with transaction.atomic():
-        job_id = _leased_before(daemon_id, lease, now) if lease else None
-        job_id = job_id or locks.lease_next_job(
-            daemon_id=daemon.pk,
-            organization_id=daemon.organization_id,
-            types=daemon.provisioner_types,
-            tags=json.dumps(daemon.tags),
-            lease=wanted,
-            now=now,
-        )
-        return _describe(job_id, wanted, access_url) if job_id else None
+        locks.lock_daemon(daemon_id)
+        held = locks.renew_lease(daemon_id=daemon_id, lease=lease, access_url=access_url, now=now)
+        return held or _lease_next(daemon_id, lease, access_url, now)
 
 
-def _leased_before(daemon_id: UUID, lease: UUID, now: datetime) -> UUID | None:
-    """Return the job a daemon holds by this lease; its acquires go one after the other."""
-    locks.lock_daemon(daemon_id)
-    held = ProvisionerJob.objects.filter(
-        daemon=daemon_id, lease=lease, started_at__isnull=False, completed_at__isnull=True
+def _lease_next(daemon_id: UUID, lease: UUID, access_url: str, now: datetime) -> AcquiredJob | None:
+    organization_id, types, tags = ProvisionerDaemon.objects.values_list(
+        "organization_id", "provisioner_types", "tags"
+    ).get(pk=daemon_id)
+    return locks.lease_next_job(
+        daemon_id=daemon_id,
+        organization_id=organization_id,
+        types=types,
+        tags=json.dumps(tags),
+        lease=lease,
+        access_url=access_url,
+        now=now,
     )
-    job_id = held.values_list("pk", flat=True).first()
-    if job_id:
-        _leased(job_id, lease, heartbeat_at=now)
-    return job_id
 
 
 def heartbeat_job(*, job_id: UUID, lease: UUID, now: datetime) -> bool:
@@ -106,8 +103,9 @@ def report_resources(
 ) -> None:
     """Make a running build's resources and agents known, so the agents can connect."""
     with transaction.atomic():
-        job = _locked(job_id, lease)
-        agents.record_resources(WorkspaceBuild.objects.get(job=job), resources, now=now)
+        _locked(job_id, lease)
+        build_id = WorkspaceBuild.objects.values_list("pk", flat=True).get(job=job_id)
+        agents.record_resources(build_id, resources, now=now)
 
 
 def complete_job(*, job_id: UUID, lease: UUID, result: BuildResult, now: datetime) -> None:
@@ -116,13 +114,17 @@ def complete_job(*, job_id: UUID, lease: UUID, result: BuildResult, now: datetim
         build = locks.lock_leased_build(job_id=job_id, lease=lease)
         if build is None:
             raise LeaseLost
-        _leased(job_id, lease, completed_at=now, heartbeat_at=now)
-        agents.record_resources(build, result.resources, now=now)
-        WorkspaceBuild.objects.filter(pk=build.pk).update(
-            provisioner_state=dict(result.provisioner_state),
+        ended = locks.end_build(
+            job_id=job_id,
+            lease=lease,
+            state=dict(result.provisioner_state),
             replacements=[asdict(one) for one in result.replacements],
             deadline=_deadline(build, now),
+            now=now,
         )
+        if not ended:
+            raise LeaseLost
+        agents.record_resources(build.pk, result.resources, now=now)
         if build.transition == Transition.DELETE:
             Workspace.objects.filter(pk=build.workspace_id).update(deleted_at=now, updated_at=now)
 
@@ -235,47 +237,9 @@ def _locked(job_id: UUID, lease: UUID) -> ProvisionerJob:
     return job
 
 
-def _deadline(build: WorkspaceBuild, now: datetime) -> datetime | None:
+def _deadline(build: locks.LeasedBuild, now: datetime) -> datetime | None:
     """Return when a person's started workspace stops by itself; prebuilds never do."""
-    workspace = build.workspace
-    if build.transition != Transition.START or workspace.owner_id == PREBUILDS_USER_ID:
+    if build.transition != Transition.START or build.owner_id == PREBUILDS_USER_ID:
         return None
-    policy = workspace_services.policy_of(workspace.template)
-    return lifecycle.calculate_deadline(policy, ttl_seconds=workspace.ttl_seconds, started_at=now)
-
-
-def _describe(job_id: UUID, lease: UUID, access_url: str) -> AcquiredJob:
-    build = WorkspaceBuild.objects.select_related(
-        "workspace__owner", "workspace__template", "template_version"
-    ).get(job_id=job_id)
-    workspace, version = build.workspace, build.template_version
-    return AcquiredJob(
-        job_id=job_id,
-        lease=lease,
-        build_id=build.pk,
-        build_number=build.build_number,
-        workspace_id=workspace.pk,
-        workspace_name=workspace.name,
-        owner_id=workspace.owner_id,
-        owner_name=workspace.owner.username,
-        template_name=workspace.template.name,
-        template_version=version.name,
-        transition=build.transition,
-        stage=build.stage,
-        source_files=version.source_files,
-        startup_script=version.startup_script,
-        startup_timeout_seconds=version.startup_timeout_seconds,
-        parameters=dict(build.parameters.values_list("name", "value")),
-        provisioner_state=_previous_state(build),
-        access_url=access_url,
-    )
-
-
-def _previous_state(build: WorkspaceBuild) -> dict[str, Any]:
-    if build.build_number == 1:
-        return {}
-    states = WorkspaceBuild.objects.filter(
-        workspace=build.workspace_id, build_number__lt=build.build_number
-    ).order_by("-build_number")
-    state = states.exclude(provisioner_state={}).values_list("provisioner_state", flat=True).first()
-    return state or {}
+    policy = workspace_services.policy_of(Template.objects.get(pk=build.template_id))
+    return lifecycle.calculate_deadline(policy, ttl_seconds=build.ttl_seconds, started_at=now)

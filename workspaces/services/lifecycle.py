@@ -4,11 +4,15 @@ Each locks the workspace row and refuses prebuilds and deleted workspaces. What 
 has come is in `lifecycle_executor`.
 """
 
+from collections.abc import Mapping
 from datetime import datetime
+from typing import Any
 from uuid import UUID
 
 from django.db import transaction
 
+from accounts import audit
+from accounts.audit import THE_SYSTEM, Actor
 from workspaces import lifecycle, locks
 from workspaces.enums import AutomaticUpdates, BuildReason, JobStatus, Transition
 from workspaces.errors import (
@@ -24,7 +28,9 @@ from workspaces.services import builds
 from workspaces.services.workspaces import policy_of
 
 
-def set_ttl(*, workspace_id: UUID, ttl_seconds: int | None, now: datetime) -> Workspace:
+def set_ttl(
+    *, workspace_id: UUID, ttl_seconds: int | None, now: datetime, actor: Actor = THE_SYSTEM
+) -> Workspace:
     """Say how long each start lasts from the next one on; None = until somebody stops it.
 
     None also takes the deadline from the start that runs. Raises PrebuildHasNoLifecycle,
@@ -32,13 +38,18 @@ def set_ttl(*, workspace_id: UUID, ttl_seconds: int | None, now: datetime) -> Wo
     """
     with transaction.atomic():
         workspace = _locked(workspace_id)
+        before = {"ttl_seconds": workspace.ttl_seconds}
         workspace.ttl_seconds = lifecycle.check_ttl(policy_of(workspace.template), ttl_seconds)
         if workspace.ttl_seconds is None:
             WorkspaceBuild.objects.filter(workspace=workspace).update(deadline=None)
+        after = {"ttl_seconds": workspace.ttl_seconds}
+        _note(actor, "set_ttl", workspace, before, after, now)
         return _saved(workspace, "ttl_seconds", now=now)
 
 
-def extend_deadline(*, workspace_id: UUID, deadline: datetime, now: datetime) -> Workspace:
+def extend_deadline(
+    *, workspace_id: UUID, deadline: datetime, now: datetime, actor: Actor = THE_SYSTEM
+) -> Workspace:
     """Move the deadline of the start that runs.
 
     Raises PrebuildHasNoLifecycle, WorkspaceDeleted, WorkspaceNotRunning, NoDeadline and
@@ -51,14 +62,18 @@ def extend_deadline(*, workspace_id: UUID, deadline: datetime, now: datetime) ->
             raise WorkspaceNotRunning
         if build.deadline is None:
             raise NoDeadline
+        before = {"deadline": build.deadline.isoformat()}
         build.deadline = lifecycle.check_deadline(
             deadline, max_deadline=build.max_deadline, now=now
         )
         build.save(update_fields=["deadline"])
+        _note(actor, "extend", workspace, before, {"deadline": build.deadline.isoformat()}, now)
         return _saved(workspace, now=now)
 
 
-def set_autostart(*, workspace_id: UUID, schedule: str, now: datetime) -> Workspace:
+def set_autostart(
+    *, workspace_id: UUID, schedule: str, now: datetime, actor: Actor = THE_SYSTEM
+) -> Workspace:
     """Start by a schedule such as `CRON_TZ=Europe/Berlin 30 9 * * 1-5`; "" = no longer.
 
     Raises PrebuildHasNoLifecycle, WorkspaceDeleted and InvalidLifecycle.
@@ -66,12 +81,17 @@ def set_autostart(*, workspace_id: UUID, schedule: str, now: datetime) -> Worksp
     with transaction.atomic():
         workspace = _locked(workspace_id)
         policy = policy_of(workspace.template)
+        before = {"autostart_schedule": workspace.autostart_schedule}
         workspace.next_start_at = lifecycle.plan_start(policy, schedule, now=now)
         workspace.autostart_schedule = schedule.strip()
+        after = {"autostart_schedule": workspace.autostart_schedule}
+        _note(actor, "set_autostart", workspace, before, after, now)
         return _saved(workspace, "autostart_schedule", "next_start_at", now=now)
 
 
-def set_dormancy(*, workspace_id: UUID, dormant: bool, now: datetime) -> Workspace:
+def set_dormancy(
+    *, workspace_id: UUID, dormant: bool, now: datetime, actor: Actor = THE_SYSTEM
+) -> Workspace:
     """Put a workspace to sleep, or wake it; one that is so already stays as it is.
 
     Raises PrebuildHasNoLifecycle, WorkspaceDeleted and BuildInProgress.
@@ -80,6 +100,7 @@ def set_dormancy(*, workspace_id: UUID, dormant: bool, now: datetime) -> Workspa
         workspace = _locked(workspace_id)
         if dormant == (workspace.dormant_at is not None):
             return workspace
+        _note(actor, "set_dormancy", workspace, {"dormant": not dormant}, {"dormant": dormant}, now)
         if dormant:
             return make_dormant(workspace, now=now)
         workspace.dormant_at = workspace.deleting_at = None
@@ -109,7 +130,11 @@ def make_dormant(workspace: Workspace, *, now: datetime) -> Workspace:
 
 
 def set_automatic_updates(
-    *, workspace_id: UUID, automatic_updates: AutomaticUpdates, now: datetime
+    *,
+    workspace_id: UUID,
+    automatic_updates: AutomaticUpdates,
+    now: datetime,
+    actor: Actor = THE_SYSTEM,
 ) -> Workspace:
     """Say whether an autostart moves the workspace to its template's active version.
 
@@ -121,7 +146,10 @@ def set_automatic_updates(
         raise InvalidLifecycle("automatic_updates", detail)
     with transaction.atomic():
         workspace = _locked(workspace_id)
+        before = {"automatic_updates": workspace.automatic_updates}
         workspace.automatic_updates = automatic_updates
+        after = {"automatic_updates": str(automatic_updates)}
+        _note(actor, "set_automatic_updates", workspace, before, after, now)
         return _saved(workspace, "automatic_updates", now=now)
 
 
@@ -150,6 +178,20 @@ def _locked(workspace_id: UUID) -> Workspace:
     if workspace.is_prebuild:
         raise PrebuildHasNoLifecycle
     return workspace
+
+
+def _note(
+    actor: Actor,
+    action: str,
+    workspace: Workspace,
+    before: Mapping[str, Any],
+    after: Mapping[str, Any],
+    now: datetime,
+) -> None:
+    """Add an audit entry, unless the change changes nothing."""
+    audit.record_change(
+        actor=actor, action=action, target=workspace, before=before, after=after, now=now
+    )
 
 
 def _saved(workspace: Workspace, *fields: str, now: datetime) -> Workspace:

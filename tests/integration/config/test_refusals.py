@@ -36,6 +36,8 @@ def only_line(done: subprocess.CompletedProcess[str]) -> str:
         (KEY | {"PREBUILDS_SMTP_URL": "http://u:sekret@h"}, ["PREBUILDS_SMTP_URL", "smtps://"]),
         (KEY | {"PREBUILDS_MAIL_FROM": "nobody"}, ["PREBUILDS_MAIL_FROM='nobody'", "write it as"]),
         (KEY | {"PREBUILDS_DIGEST_HOUR": "24"}, ["PREBUILDS_DIGEST_HOUR='24'", "from 0 to 23"]),
+        (KEY | {"PREBUILDS_LOG_FORMAT": "xml"}, ["PREBUILDS_LOG_FORMAT='xml'", "JSON"]),
+        (KEY | {"OTEL_TRACES_EXPORTER": "zipkin"}, ["OTEL_TRACES_EXPORTER='zipkin'", "otlp"]),
         (KEY | {"DATABASE_URL": "mysql://u:sekret@h/x"}, ["DATABASE_URL", "postgresql://"]),
     ],
 )

@@ -6,7 +6,7 @@ import psycopg
 import pytest
 
 from tests.committed import delete_instead_of_truncate
-from workspaces.listening import CHANNELS, _connection_params
+from workspaces.listening import CHANNELS, connection_params
 
 __all__ = ["delete_instead_of_truncate"]
 
@@ -15,7 +15,7 @@ class Ear:
     """Hears every bell. A bell rings at commit, so its tests commit."""
 
     def __init__(self):
-        self._connection = psycopg.connect(**_connection_params(), autocommit=True)
+        self._connection = psycopg.connect(**connection_params(), autocommit=True)
         for channel in (*CHANNELS, "marker"):
             self._connection.execute(f"LISTEN {channel}")
 

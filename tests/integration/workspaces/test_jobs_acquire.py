@@ -1,6 +1,7 @@
 """Which job a daemon is given, and what it is told about it (semantics.md 17)."""
 
 from datetime import timedelta
+from uuid import uuid4
 
 import pytest
 
@@ -239,8 +240,31 @@ def test_acquiring_costs_the_same_number_of_statements_whatever_waits(django_ass
         make_workspace(now=NOON)
     daemon = make_daemon(now=NOON)
 
-    with django_assert_num_queries(6):  # daemon, savepoint, lease, build, values, release
+    with django_assert_num_queries(2):  # daemon, lease
         acquire(daemon)
+
+
+def test_asking_again_with_the_same_lease_tells_the_same_and_counts_as_a_sign_of_life():
+    make_workspace(now=NOON)
+    daemon, lease = make_daemon(now=NOON), uuid4()
+    words = {"daemon_id": daemon.pk, "access_url": "http://here", "lease": lease}
+    first = jobs.acquire_job(**words, now=NOON)
+
+    again = jobs.acquire_job(**words, now=NOON + timedelta(seconds=9))
+
+    assert again == first
+    row = ProvisionerJob.objects.get()
+    assert (row.started_at, row.heartbeat_at) == (NOON, NOON + timedelta(seconds=9))
+
+
+def test_a_daemon_nobody_knows_gets_nothing_not_even_silence():
+    make_workspace(now=NOON)
+
+    for lease in (None, uuid4()):
+        with pytest.raises(ProvisionerDaemon.DoesNotExist):
+            jobs.acquire_job(daemon_id=uuid4(), access_url="", lease=lease, now=NOON)
+
+    assert ProvisionerJob.objects.get().status == "pending"
 
 
 def test_the_next_build_gets_the_state_the_one_before_left_behind():

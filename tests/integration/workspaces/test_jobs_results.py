@@ -19,7 +19,7 @@ from tests.factories import (
     preset_of,
     result_for,
 )
-from workspaces.enums import Transition
+from workspaces.enums import LifecycleState, Transition
 from workspaces.models import (
     Agent,
     JobLog,
@@ -129,11 +129,39 @@ def test_completing_costs_the_same_number_of_statements_whatever_was_made(
     made = [ResourceReport(name=f"r{r}", type="t", agents=each) for r, each in enumerate(agents_of)]
     result = replace(result_for(job.workspace_id), resources=made)
 
-    # Savepoint, build, job, known resources, resources, agents, template, build, release.
-    with django_assert_num_queries(9):
+    # Savepoint, build, template, job with its build, resources with agents, release.
+    with django_assert_num_queries(6):
         complete(job, result)
 
     assert Agent.objects.count() == 12
+
+
+def test_a_resource_or_agent_that_is_told_twice_is_there_once_and_the_last_token_counts():
+    job = running_job()
+    tokens = [AgentReport(name="main", token=each) for each in ("first", "second")]
+    made = [ResourceReport(name="machine", type="vm", agents=[each]) for each in tokens]
+
+    complete(job, replace(result_for(job.workspace_id), resources=made))
+
+    assert WorkspaceResource.objects.count() == 1
+    assert bytes(Agent.objects.get().token_digest) == agents.digest("second")
+
+
+def test_an_agent_of_a_known_name_keeps_what_it_said_of_itself():
+    job = running_job()
+    made = result_for(job.workspace_id).resources
+    jobs.report_resources(job_id=job.job_id, lease=job.lease, resources=made, now=NOON)
+    before = Agent.objects.get()
+    agents.report_lifecycle(agent_id=before.pk, state=LifecycleState.READY, now=NOON)
+
+    complete(job)
+
+    after = Agent.objects.get()
+    assert (after.lifecycle_state, after.ready_at, after.lifecycle_changed_at) == (
+        "ready",
+        NOON,
+        NOON,
+    )
 
 
 def test_a_report_renews_what_is_known_and_adds_what_is_new():

@@ -15,7 +15,7 @@ from workspaces.listening import (
     WORKSPACE_CLAIMED,
     Hub,
     Notification,
-    _connection_params,
+    connection_params,
     hub,
 )
 
@@ -31,7 +31,7 @@ SOON = 10.0
 @pytest.fixture
 def ringer(transactional_db):
     """A connection that rings, of the test's own."""
-    with psycopg.connect(**_connection_params(), autocommit=True) as connection:
+    with psycopg.connect(**connection_params(), autocommit=True) as connection:
         yield connection
 
 
@@ -247,6 +247,40 @@ def test_what_a_slow_subscriber_cannot_keep_is_dropped_and_hurts_nobody(the_hub,
 
         assert other.wait(SOON) == Notification(RECONCILE)
         assert slow.drain() == BACKLOG_LIMIT
+
+
+def test_who_waits_when_the_hub_is_closed_hears_that_it_is_over(the_hub):
+    heard = Event()
+
+    def wait():
+        with the_hub.subscribe(POOLS) as subscription:
+            subscription.wait(SOON)
+            if subscription.is_over:
+                heard.set()
+
+    thread = Thread(target=wait)
+    thread.start()
+    deadline = time.monotonic() + SOON
+    while not the_hub._subscribers[POOLS]:
+        assert time.monotonic() < deadline
+    the_hub.close()
+    thread.join(SOON)
+
+    assert heard.is_set()
+
+
+async def test_a_coroutine_that_waits_or_comes_later_hears_that_it_is_over(the_hub):
+    with the_hub.subscribe(POOLS) as early:
+        waiting = asyncio.ensure_future(early.get(timeout=60))
+        await asyncio.sleep(0)
+        the_hub.close()
+        await asyncio.wait_for(waiting, SOON)
+    with the_hub.subscribe(POOLS) as late:
+        nothing = await asyncio.wait_for(late.get(timeout=60), SOON)
+
+    assert early.is_over
+    assert late.is_over
+    assert nothing is None
 
 
 def test_a_process_has_one_hub():

@@ -72,6 +72,29 @@ def test_prebuilds_are_found_by_their_owner_and_their_preset(admin):
     assert found(admin, "preset:large") == set()
 
 
+def test_a_minus_finds_the_others(admin):
+    ben = make_user("ben")
+    template = make_template("python")
+    (prebuild,) = make_ready_prebuilds(preset_of(template), 1)
+    make_workspace(ben, template=make_template("web", presets=[]), name="api")
+    make_workspace(admin, template=make_template("go", presets=[]), name="build-api")
+
+    assert found(admin, "-owner:prebuilds") == {"api", "build-api"}
+    assert found(admin, "-owner:prebuilds -owner:me") == {"api"}
+    assert found(admin, "-template:python -template:web") == {"build-api"}
+    assert found(admin, "-preset:small") == {"api", "build-api"}
+    assert found(admin, "-status:ready") == {"api", "build-api"}
+    assert found(admin, "-api") == {"build-api"}
+    assert prebuild.name in found(admin, "-status:deleted")
+
+
+def test_a_minus_before_what_is_no_filter_is_told_like_any_other(admin):
+    assert problem(admin, "-owner:") == "“-owner:” needs a value, such as -owner:me."
+    assert problem(admin, "-colour:red").startswith("“-colour:” is no filter.")
+    assert problem(admin, "-:x").startswith("“-:” is no filter.")
+    assert "is neither" in problem(admin, "-dormant:perhaps")
+
+
 def test_versions_are_found_by_name_and_by_whether_they_are_the_active_one(admin):
     template = make_template(presets=[])
     make_workspace(admin, template=template, name="old")
