@@ -8,11 +8,11 @@ from django.utils import timezone
 from rest_framework import authentication, exceptions
 from rest_framework.request import Request
 
-from accounts import selectors
+from accounts import audit, selectors
 from accounts.errors import InvalidToken
 from accounts.models import Token, User
 from accounts.services import tokens
-from prebuilds.api.throttling import address_of, count_failed_token
+from prebuilds.api.throttling import count_failed_token
 from workspaces import selectors as workspace_selectors
 from workspaces.errors import UnknownAgentToken, UnknownProvisionerKey
 from workspaces.models import Agent, ProvisionerKey
@@ -47,7 +47,7 @@ class TokenAuthentication(authentication.BaseAuthentication):
         try:
             token = selectors.find_token(secret, now=now)
         except InvalidToken as error:
-            count_failed_token(address_of(request))
+            count_failed_token(audit.address_of(request.META) or "")
             raise exceptions.AuthenticationFailed(str(error)) from error
         tokens.record_use(token=token, now=now)
         return token.user, token

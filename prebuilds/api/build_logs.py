@@ -21,6 +21,7 @@ from rest_framework.response import Response
 from prebuilds.api.base.views import ApiView
 from prebuilds.api.visible import visible_builds
 from prebuilds.api.workspace_agents import LINES_AT_ONCE, AfterQuery
+from workspaces.listening import hub
 from workspaces.models import JobLog, ProvisionerJob
 
 LOOK_EVERY: Final = 0.5
@@ -93,10 +94,11 @@ class BuildLogsView(ApiView):
 async def _follow(job_id: UUID, after: int) -> AsyncIterator[str]:
     """Yield lines as they come. Log lines ring no bell, so the rows are looked at again and again.
 
-    The connection is let go of between two looks: many may follow for long.
+    The connection is let go of between two looks: many may follow for long. When the process ends
+    it ends, too; who follows comes back with the last id.
     """
     silent_for = 0.0
-    while True:
+    while not hub().is_closed:
         ended, lines = await sync_to_async(_look)(job_id, after)
         for line in lines:
             yield f"event: data\nid: {line['id']}\ndata: {json.dumps(line)}\n\n"

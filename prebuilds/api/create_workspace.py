@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import Any, ClassVar
 from uuid import UUID
 
+from django.db.models import Prefetch, prefetch_related_objects
 from django.shortcuts import get_object_or_404
 from django.urls import path
 from django.utils import timezone
@@ -25,6 +26,7 @@ from prebuilds.api.workspace_lifecycle import SCHEDULE_LIMIT, TtlField
 from prebuilds.api.workspaces import WorkspaceSerializer, workspace_as_json
 from templates_app.models import Template
 from workspaces.enums import AutomaticUpdates
+from workspaces.models import Workspace, WorkspaceResource
 
 KEY_LIMIT = 255
 IDEMPOTENCY_KEY = OpenApiParameter(
@@ -118,9 +120,10 @@ class CreateWorkspaceView(ApiView):
             parameters=values_of(asked),
             now=timezone.now(),
             options=options_of(request, asked),
+            actor=self.actor,
         )
-        made = workspaces_with_relations().get(pk=result.workspace.pk)
-        answer = {**workspace_as_json(made), "outlook": outlook_as_json(result.outlook)}
+        got = workspace_of(result, template.organization)
+        answer = {**workspace_as_json(got), "outlook": outlook_as_json(result.outlook)}
         return Response(answer, status=status.HTTP_201_CREATED)
 
 
@@ -139,6 +142,22 @@ def options_of(request: Request, asked: Mapping[str, Any]) -> claims.Options:
     )
 
 
+def workspace_of(result: claims.ClaimResult, home: Organization) -> Workspace:
+    """Return what somebody got, with everything its JSON needs.
+
+    What was handed over or made just now is known down to its job, and its build has made nothing
+    yet: only what an earlier request got is read.
+    """
+    workspace = result.workspace
+    if result.repeated:
+        return workspaces_with_relations().get(pk=workspace.pk)
+    assert workspace.latest_build is not None
+    workspace.organization, workspace.latest_build.initiator = home, workspace.owner
+    nothing = Prefetch("latest_build__resources", WorkspaceResource.objects.none())
+    prefetch_related_objects([workspace], nothing)
+    return workspace
+
+
 def outlook_as_json(outlook: claims.Outlook | None) -> dict[str, Any] | None:
     """Return what to expect of an empty pool; None for a pool that was not."""
     if outlook is None:
@@ -152,7 +171,7 @@ def outlook_as_json(outlook: claims.Outlook | None) -> dict[str, Any] | None:
 
 def find_template(view: ApiView, organization: UUID | None, asked: Mapping[str, Any]) -> Template:
     """Return the template a request names, itself or by one of its versions; 404 when none."""
-    templates = Template.objects.all()
+    templates = Template.objects.select_related("organization")
     readable = subject_of(view.user).readable_organizations(Resource.TEMPLATE)
     if organization is not None:
         templates = templates.filter(organization=organization)

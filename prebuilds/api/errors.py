@@ -17,6 +17,7 @@ from accounts.errors import (
     LastOwner,
     NotAllowed,
     Taken,
+    TooManyTries,
     WrongCredentials,
 )
 from prebuilds.errors import IdempotencyKeyReused, PrebuildsError, TemplateInUse
@@ -50,6 +51,7 @@ FIELDS = {"ttl_seconds": "ttl_ms"}
 """Where the API says a thing in another unit than the domain."""
 STATUS_BY_ERROR: dict[type[Exception], int] = {
     WrongCredentials: status.HTTP_401_UNAUTHORIZED,
+    TooManyTries: status.HTTP_429_TOO_MANY_REQUESTS,
     NotAllowed: status.HTTP_403_FORBIDDEN,
     LastOwner: status.HTTP_409_CONFLICT,
     Taken: status.HTTP_409_CONFLICT,
@@ -94,12 +96,7 @@ def answer_error(error: Exception, context: dict[str, Any]) -> Response | None:
         return body(400, "The parameter values do not validate.", validations=problems)
     if isinstance(error, DOMAIN_ERRORS):
         set_rollback()
-        return body(
-            STATUS_BY_ERROR.get(type(error), 400),
-            str(error) or type(error).__doc__ or "",
-            detail=DETAIL_BY_ERROR.get(type(error), ""),
-            validations=_at_field(error),
-        )
+        return _refuse(error)
     if isinstance(error, exceptions.ValidationError):
         set_rollback()
         return body(400, "Validation failed.", validations=list(_flatten(error.detail)))
@@ -122,6 +119,18 @@ def body(
     return Response(
         {"message": message, "detail": detail, "validations": validations or []}, status=code
     )
+
+
+def _refuse(error: Exception) -> Response:
+    answer = body(
+        STATUS_BY_ERROR.get(type(error), 400),
+        str(error) or type(error).__doc__ or "",
+        detail=DETAIL_BY_ERROR.get(type(error), ""),
+        validations=_at_field(error),
+    )
+    if isinstance(error, TooManyTries):
+        answer["Retry-After"] = str(error.retry_after)
+    return answer
 
 
 def too_large() -> str:

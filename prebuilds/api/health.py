@@ -23,12 +23,13 @@ from prebuilds import selectors
 from prebuilds.api.base.views import described_by
 
 INTERVALS: Final = 3
+STATUSES: Final = ["ok", "failing"]
 
 
 class HealthzSerializer(serializers.Serializer[Any]):
     """What is well and what is not."""
 
-    status = serializers.ChoiceField(choices=["ok", "failing"])
+    status = serializers.ChoiceField(choices=STATUSES)
     database = serializers.ChoiceField(choices=["ok", "unreachable"])
     last_cycle = serializers.ChoiceField(choices=["ok", "stale", "none yet", "unknown"])
     last_cycle_age_seconds = serializers.FloatField(allow_null=True)

@@ -154,7 +154,7 @@ async def acquire(request: HttpRequest, daemon: UUID) -> HttpResponseBase:
     with hub().subscribe(PROVISIONER_JOBS) as bells:
         answer = await _look(request, daemon)
         until = clock() + (_patience(request) if _is_empty(answer) else 0)
-        while _is_empty(answer) and (left := until - clock()) > 0:
+        while _is_empty(answer) and not bells.is_over and (left := until - clock()) > 0:
             await bells.get(timeout=left)
             bells.drain()
             answer = await _look(request, daemon)

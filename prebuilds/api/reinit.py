@@ -89,6 +89,8 @@ async def events(workspace_id: UUID) -> AsyncGenerator[str, None]:
                 yield _event("ping", {})
                 if await claims.get(timeout=PING_SECONDS):
                     break
+            if claims.is_over:
+                return
 
 
 async def _admit(token: str) -> tuple[UUID | None, tuple[int, str]]:

@@ -12,13 +12,12 @@ from rest_framework import serializers, status
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from accounts.audit import Actor
+from accounts import audit
 from accounts.enums import AuditSource, TokenScope
 from accounts.models import Token
 from accounts.services import sign_in, tokens
 from prebuilds.api.base.serializers import Empty, StrictSerializer
 from prebuilds.api.base.views import ApiView
-from prebuilds.api.throttling import SignInTries, address_of
 
 
 class LoginSerializer(StrictSerializer):
@@ -58,18 +57,18 @@ class LoginView(ApiView):
     def post(self, request: Request) -> Response:
         """Return a token that does what the person may, and ends when a session would."""
         asked = self.body(LoginSerializer)
-        name, email = asked.get("username", ""), asked.get("email", "")
-        tries = SignInTries(address=address_of(request), name=name or email)
-        tries.take()
+        attempt = sign_in.Attempt(
+            username=asked.get("username", ""),
+            email=asked.get("email", ""),
+            actor=audit.actor_at(request.META, user=None, source=AuditSource.API),
+            kept=request.COOKIES.get(settings.KNOWN_BROWSER_COOKIE_NAME, ""),
+        )
         _, secret = sign_in.sign_in(
-            username=name,
-            email=email,
+            attempt=attempt,
             password=asked["password"],
             lifetime=timedelta(seconds=settings.SESSION_COOKIE_AGE),
-            actor=Actor(user=None, source=AuditSource.API, address=address_of(request) or None),
             now=timezone.now(),
         )
-        tries.give_back()
         return Response({"session_token": secret}, status=status.HTTP_201_CREATED)
 
 

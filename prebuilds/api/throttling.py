@@ -1,13 +1,12 @@
 """How often is too often: counts per minute, kept in the memory of one web process.
 
-Several processes count each for themselves, so the limits are of one process. Only failed tries
-count against a name, and only together with the address they came from: who does not know the
-password cannot lock out who does.
+Several processes count each for themselves, so the limits are of one process. Failed sign-ins are
+not counted here but in the database (accounts.services.sign_in), where all doors count together.
 """
 
 import time
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from threading import Lock
 from typing import TYPE_CHECKING, Final
 
@@ -76,11 +75,6 @@ class TokenRate(BaseThrottle):
         return tally.seconds_left()
 
 
-def address_of(request: Request) -> str:
-    """Return where a request comes from; a proxy's word counts if the server believes it."""
-    return str(request.META.get("REMOTE_ADDR") or "")
-
-
 def count_failed_token(address: str) -> None:
     """Count a token that is none; raises Throttled beyond the rate of the address.
 
@@ -89,25 +83,3 @@ def count_failed_token(address: str) -> None:
     limit = settings.PREBUILDS_FAILED_TOKEN_RATE
     if limit and tally.add(f"failed token {address}") > limit:
         raise exceptions.Throttled(wait=tally.seconds_left())
-
-
-class SignInTries:
-    """The tries of one address with one name: taken before the password is looked at."""
-
-    def __init__(self, *, address: str, name: str) -> None:
-        self._limits: Mapping[str, int] = {
-            f"sign-in {address}": settings.PREBUILDS_FAILED_SIGN_IN_RATE,
-            f"sign-in {address} {name.lower()}": settings.PREBUILDS_FAILED_SIGN_IN_RATE_PER_NAME,
-        }
-
-    def take(self) -> None:
-        """Count a try; raises Throttled when there were too many, without looking further."""
-        counts = [limit and tally.add(key) > limit for key, limit in self._limits.items()]
-        if any(counts):
-            raise exceptions.Throttled(wait=tally.seconds_left())
-
-    def give_back(self) -> None:
-        """Take a try back that was no failure."""
-        for key, limit in self._limits.items():
-            if limit:
-                tally.add(key, -1)

@@ -19,6 +19,7 @@ RESOURCES: Final = (
     "prebuilds_state",
     "runs",
     "notices",
+    "claims",
     "agents",
     "provisioner",
     "provisioner_jobs",

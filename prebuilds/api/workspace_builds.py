@@ -167,7 +167,7 @@ class WorkspaceBuildsView(ApiView):
         build = services.request_build(
             workspace=found,
             transition=transition,
-            actor=self.user,
+            actor=self.actor,
             template_version_id=asked.get("template_version_id"),
             given=values_of(asked),
             now=timezone.now(),

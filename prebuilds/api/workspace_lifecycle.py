@@ -110,6 +110,7 @@ class TtlView(LifecycleView):
             workspace_id=found.pk,
             ttl_seconds=(milliseconds or 0) // 1_000 or None,
             now=timezone.now(),
+            actor=self.actor,
         )
         return Response(status=status.HTTP_204_NO_CONTENT)
 
@@ -123,7 +124,9 @@ class AutostartView(LifecycleView):
         found = self.changeable(workspace)
         schedule = self.body(AutostartSerializer)["schedule"] or ""
         try:
-            lifecycle.set_autostart(workspace_id=found.pk, schedule=schedule, now=timezone.now())
+            lifecycle.set_autostart(
+                workspace_id=found.pk, schedule=schedule, now=timezone.now(), actor=self.actor
+            )
         except InvalidLifecycle as error:
             raise serializers.ValidationError({"schedule": [error.detail]}) from error
         return Response(status=status.HTTP_204_NO_CONTENT)
@@ -137,7 +140,9 @@ class ExtendView(LifecycleView):
         """Move the deadline of the start that runs."""
         found = self.changeable(workspace)
         deadline = self.body(ExtendSerializer)["deadline"]
-        lifecycle.extend_deadline(workspace_id=found.pk, deadline=deadline, now=timezone.now())
+        lifecycle.extend_deadline(
+            workspace_id=found.pk, deadline=deadline, now=timezone.now(), actor=self.actor
+        )
         return Response({"message": f"Deadline updated to {deadline.isoformat()}.", "detail": ""})
 
 
@@ -153,7 +158,9 @@ class DormantView(LifecycleView):
         found = self.changeable(workspace)
         dormant = self.body(DormantSerializer)["dormant"]
         was_dormant = found.dormant_at is not None
-        lifecycle.set_dormancy(workspace_id=found.pk, dormant=dormant, now=timezone.now())
+        lifecycle.set_dormancy(
+            workspace_id=found.pk, dormant=dormant, now=timezone.now(), actor=self.actor
+        )
         if dormant == was_dormant:
             return Response(status=status.HTTP_304_NOT_MODIFIED)
         return Response(workspace_as_json(visible_workspaces(self.user).get(pk=found.pk)))
@@ -172,6 +179,7 @@ class AutomaticUpdatesView(LifecycleView):
                 self.body(AutomaticUpdatesSerializer)["automatic_updates"]
             ),
             now=timezone.now(),
+            actor=self.actor,
         )
         return Response(status=status.HTTP_204_NO_CONTENT)
 

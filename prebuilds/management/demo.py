@@ -3,6 +3,7 @@
 One template does real work, one fails every time, one has a preset that cannot validate.
 """
 
+from dataclasses import replace
 from typing import Final
 
 from templates_app.parameters import ParameterDefinition
@@ -14,6 +15,9 @@ PEOPLE: Final[tuple[tuple[str, str, list[str]], ...]] = (
     ("tess", "Tess Templates", ["template-admin"]),
     ("ana", "Ana Member", []),
     ("ben", "Ben Member", []),
+    ("cleo", "Cleo Member", []),
+    ("dan", "Dan Member", []),
+    ("eva", "Eva Member", []),
 )
 
 AGEING, SILENT = "One hour", "Silent"
@@ -75,7 +79,7 @@ exit 1
 
 WORKING: Final = VersionSpec(
     name="1.0.0",
-    message="First version",
+    message="Two sizes: Small, and Large in business hours",
     source_files={"project/words.py": PROGRAM, "project/test_words.py": PROGRAM_TEST},
     startup_script=WORKING_SCRIPT,
     startup_timeout_seconds=300,
@@ -114,6 +118,21 @@ WORKING: Final = VersionSpec(
         ),
     ),
 )
+
+EARLIER: Final = replace(
+    WORKING,
+    name="0.9.0",
+    message="First version. What happened before the demo was loaded is invented.",
+    presets=(
+        PresetSpec(
+            name="Standard",
+            is_default=True,
+            parameters={"size": "small", "cpus": "2"},
+            desired_instances=2,
+        ),
+    ),
+)
+"""What the Python project began with in the demo's past."""
 
 FAILING: Final = VersionSpec(
     name="nightly",

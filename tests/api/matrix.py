@@ -68,6 +68,7 @@ POST   200  1 443 34. 333 .33 1111  prebuilds/reconcile
 GET    200  1 44. .4. ... ... 1111  prebuilds/runs
 GET    200  1 44. .4. ... ... 1111  prebuilds/runs/<int:run>
 GET    200  1 ... ... ... ... 1111  prebuilds/notices
+GET    200  1 ... ... ... ... 1111  prebuilds/claims
 GET    200  1 111 111 111 111 .111  workspaceagents/me
 POST   204  1 111 111 111 111 .111  workspaceagents/me/lifecycle
 PATCH  204  1 111 111 111 111 .111  workspaceagents/me/logs
@@ -220,6 +221,8 @@ GET    200  > 4.4 .4. ... .>> >>>>  /jobs/<uuid:job_id>/state
 GET    200  > 44. 44. 4.. .>> >>>>  /jobs/cancel-pending
 POST   302  > 44. 44. 4.. .>> >>>>  /jobs/cancel-pending
 GET    200  > ... ... ... .>> >>>>  /jobs/table
+GET    200  > ... ... ... .>> >>>>  /claims/
+GET    200  > ... ... ... .>> >>>>  /claims/table
 GET    200  > ... ... ... .>> >>>>  /notices/
 GET    200  > ... ... ... .>> >>>>  /notices/table
 GET    200  > ... ... ... .>> >>>>  /organizations/
@@ -352,6 +355,7 @@ GET    200  > >>3 .3. 333 .>> >>>>  /admin/prebuilds/reconcilerun/
 GET    200  > >>. .3. ... .>> >>>>  /admin/prebuilds/reconciledecision/
 GET    200  > >>. .3. ... .>> >>>>  /admin/prebuilds/claim/
 GET    200  > >>. .3. ... .>> >>>>  /admin/prebuilds/notice/
+GET    200  > >>3 .33 333 .>> >>>>  /admin/prebuilds/mail/
 GET    200  > >>3 .3. 333 .>> >>>>  /admin/django_q/schedule/
 GET    200  > >>3 .3. 333 .>> >>>>  /admin/django_q/success/
 GET    200  > >>3 .3. 333 .>> >>>>  /admin/django_q/failure/

@@ -18,6 +18,7 @@ from tests.api.matrix import API_ROWS
 from tests.api.test_access_matrix import API, routes
 
 NOWHERE = "^"
+PROBES = {"/healthz", "/readyz"}
 PARAMETER = re.compile(r"<\w+:(\w+)>")
 
 
@@ -60,14 +61,14 @@ def test_every_address_of_the_api_is_in_the_document(document: dict[str, Any]) -
         if route.startswith(API) and not route.endswith(NOWHERE)
     }
 
-    assert walked | {"/healthz"} == set(document["paths"])
+    assert walked | PROBES == set(document["paths"])
 
 
 def test_the_document_holds_the_methods_that_are_offered(document: dict[str, Any]) -> None:
     offered = {(row.method, documented(row.whole)) for row in API_ROWS if row.route != NOWHERE}
 
     found = {(method, path) for method, path, _ in operations(document)}
-    assert found == offered | {("GET", "/healthz")}
+    assert found == offered | {("GET", probe) for probe in PROBES}
 
 
 def test_each_operation_says_what_it_does(document: dict[str, Any]) -> None:
@@ -89,7 +90,7 @@ def test_each_operation_says_who_may_call_it(document: dict[str, Any]) -> None:
         path for _, path, operation in operations(document) if not operation.get("security")
     }
 
-    assert open_to_all == {"/api/v2/users/login", "/healthz"}
+    assert open_to_all == {"/api/v2/users/login", *PROBES}
     for _, _, operation in operations(document):
         assert {name for each in operation.get("security", ()) for name in each} <= schemes
 

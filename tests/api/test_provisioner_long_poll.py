@@ -119,6 +119,18 @@ async def test_a_bell_for_a_job_that_is_not_for_it_lets_it_wait_on():
     assert (await asyncio.wait_for(answer, SOON)).status_code == 204
 
 
+async def test_who_waits_while_the_process_ends_is_told_that_there_is_none(monkeypatch):
+    monkeypatch.setattr(hub(), "is_closed", False)  # and so again afterwards
+    remote = await make_remote()
+    waiting = remote.ask(wait=28)
+    await until_it_waits()
+
+    hub().close()
+    answer = await asyncio.wait_for(waiting, SOON)
+
+    assert answer.status_code == 204
+
+
 async def test_two_that_wait_get_a_job_each():
     first, second = await make_remote(), await make_remote()
     answers = [first.ask(wait=25), second.ask(wait=25)]

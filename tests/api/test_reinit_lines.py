@@ -177,6 +177,20 @@ async def test_once_the_claim_is_of_the_past_every_reconnect_ends_the_asking():
         await line.end()
 
 
+async def test_a_line_ends_with_the_process_and_so_does_one_that_comes_while_it_ends(monkeypatch):
+    monkeypatch.setattr(hub(), "is_closed", False)  # and so again afterwards
+    prebuild = await make_prebuild()
+    line = Line(token_of(prebuild))
+    await line.start()
+
+    hub().close()
+    await asyncio.wait_for(line.task, SOON)
+    late = Line(token_of(prebuild))
+    await asyncio.wait_for(late.task, SOON)
+
+    assert not hub()._subscribers[reinit.WORKSPACE_CLAIMED]
+
+
 async def test_a_server_that_restarts_between_claim_and_event_still_tells_it_once():
     prebuild = await make_prebuild()
     before = Line(token_of(prebuild))

@@ -27,7 +27,7 @@ PARTS = {
     "people": ("users", "organizations", "groups", "audit"),
     "workspaces": ("workspaces", "workspacebuilds", "workspaceagents", "provisionerjobs"),
     "pools": ("templates", "templateversions", "presets", "prebuilds"),
-    "machines": ("provisioner", "healthz"),
+    "machines": ("provisioner", "healthz", "readyz"),
 }
 """Which resources one test looks at, by the first step of their path."""
 

@@ -1,4 +1,4 @@
-"""Signing in over the API: a token for a password, and no way to lock its owner out."""
+"""Signing in over the API: a token for a password. Wrong ones: tests/integration/accounts."""
 
 from datetime import timedelta
 
@@ -134,55 +134,6 @@ def test_signing_out_ends_the_session(ana):
 
 def test_signing_out_needs_somebody():
     assert_error(send(Client(), "POST", "/users/logout"), 401)
-
-
-class TestTries:
-    @pytest.fixture(autouse=True)
-    def _rates(self, settings):
-        settings.PREBUILDS_FAILED_SIGN_IN_RATE = 5
-        settings.PREBUILDS_FAILED_SIGN_IN_RATE_PER_NAME = 2
-
-    def guess(self, times, **body):
-        return [login(password="guess", **body).status_code for _ in range(times)]
-
-    def test_guessing_a_password_is_slowed_down_even_when_it_is_found(self):
-        guesses = self.guess(2, username="ana")
-
-        found = login(username="Ana")
-
-        assert guesses == [401, 401]
-        assert_error(found, 429)
-        assert found["Retry-After"] == "30"
-
-    def test_the_owner_of_the_name_gets_in_from_elsewhere(self):
-        self.guess(9, username="ana")
-
-        assert login(address="192.0.2.2", username="ana").status_code == 201
-
-    def test_others_at_the_address_get_in_until_the_address_has_failed_too_often(self):
-        make_user("ben", password=PASSWORD)
-
-        self.guess(2, username="ana")
-        early = login(username="ben").status_code
-        for name in "cdefgh":
-            self.guess(1, username=name)
-
-        assert early == 201
-        assert login(username="ben").status_code == 429
-
-    def test_signing_in_counts_nothing(self):
-        codes = [login(username="ana").status_code for _ in range(8)]
-
-        assert codes == [201] * 8
-
-    def test_a_suspended_or_unknown_name_is_counted_alike(self):
-        assert self.guess(3, username="nobody") == [401, 401, 429]
-
-    def test_zero_is_no_limit(self, settings):
-        settings.PREBUILDS_FAILED_SIGN_IN_RATE = 0
-        settings.PREBUILDS_FAILED_SIGN_IN_RATE_PER_NAME = 0
-
-        assert self.guess(8, username="ana") == [401] * 8
 
 
 class TestTokenRates:

@@ -14,6 +14,7 @@ from tests.api.conftest import bearer, session_of, token_of
 from tests.api.shape import assert_error
 from tests.factories import (
     NOON,
+    claim_prebuild,
     default_organization,
     finish_all_jobs,
     make_organization,
@@ -145,6 +146,44 @@ def test_without_a_ready_one_a_workspace_is_built(with_preset, reason):
     assert body["claim"] == {"outcome": "cold", "reason": reason}
     assert (body["latest_build"]["build_number"], body["latest_build"]["stage"]) == (1, "none")
     assert body["latest_build"]["template_version_preset_id"] == preset_id
+
+
+@pytest.mark.parametrize("ready", [1, 0], ids=["warm", "cold"])
+def test_the_answer_to_a_claim_says_what_reading_the_workspace_says(ready):
+    """It is made of what the claim wrote and not read again, so it must not say anything else."""
+    preset = PresetSpec(name="Small", desired_instances=2, parameters={"size": "m"})
+    template = make_template(definitions=[SIZE], presets=[preset])
+    if ready:
+        make_ready_prebuilds(preset_of(template), ready)
+    client = session_of(make_user("dana"))
+
+    told = create(
+        client,
+        template,
+        template_version_preset_id=str(preset_of(template).pk),
+        ttl_ms=3_600_000,
+        autostart_schedule="CRON_TZ=Europe/Berlin 30 9 * * 1-5",
+        automatic_updates="always",
+    ).json()
+
+    del told["outlook"]
+    assert told["claim"]["outcome"] == ("warm" if ready else "cold")
+    assert told == client.get(f"{LIST}/{told['id']}").json()
+
+
+def test_a_claim_takes_few_statements_beside_the_services_own(django_assert_num_queries):
+    template = make_template(presets=[PresetSpec(name="Small", desired_instances=3)])
+    user, preset = make_user(), preset_of(template)
+    assert len(make_ready_prebuilds(preset, 3)) == 3
+    client, words = token_of(user), {"template_version_preset_id": str(preset.pk)}
+    create(client, template, **words, name="first")  # the use of a token is noted once a minute
+    assert preset.version.template == template  # read now
+    with CaptureQueriesContext(connection) as own:
+        claim_prebuild(preset, user)
+
+    # Token, organization, memberships, template; and that it was asked for through the API.
+    with django_assert_num_queries(len(own) + 5):
+        create(client, template, **words, name="third")
 
 
 def test_a_token_does_what_a_session_does():

@@ -10,7 +10,7 @@ from rest_framework.request import Request
 from rest_framework.serializers import Serializer
 from rest_framework.views import APIView
 
-from accounts import policy
+from accounts import audit, policy
 from accounts.audit import Actor
 from accounts.enums import AuditSource, TokenScope
 from accounts.models import User
@@ -34,8 +34,7 @@ class ApiView(APIView):
     @property
     def actor(self) -> Actor:
         """Return the caller as the audit log names them."""
-        address = self.request.META.get("REMOTE_ADDR") or None
-        return Actor(user=self.user, source=AuditSource.API, address=address)
+        return audit.actor_at(self.request.META, user=self.user, source=AuditSource.API)
 
     def body(self, shape: type[Serializer[Any]], *, partial: bool = False) -> dict[str, Any]:
         """Return the request's body, checked; an error names every field at fault."""

@@ -1,5 +1,6 @@
 """manage.py demo: people and templates to try the product with. Safe to repeat."""
 
+from datetime import datetime
 from typing import Any
 
 from django.conf import settings
@@ -9,6 +10,7 @@ from django.utils import timezone
 
 from accounts.models import Membership, Organization, User
 from prebuilds.management.demo import PASSWORD, PEOPLE, TEMPLATES
+from prebuilds.management.demo_past import find_birthday, write_past
 from prebuilds.management.demo_story import play
 from templates_app.models import Template
 from templates_app.services import create_template
@@ -17,7 +19,7 @@ from templates_app.services import create_template
 class Command(BaseCommand):
     """manage.py demo."""
 
-    help = "Load the demo: four people and six templates with pools. Safe to repeat."
+    help = "Load the demo: people, six templates with pools, a past. Safe to repeat."
 
     def add_arguments(self, parser: CommandParser) -> None:
         """Declare the options."""
@@ -48,26 +50,37 @@ class Command(BaseCommand):
                 "or --force to add the demo beside them.",
                 returncode=1,
             )
-        with transaction.atomic():
-            organization = Organization.objects.get(is_default=True)
-            people = [_ensure_person(organization, *person) for person in PEOPLE]
-            for name, display_name, description, version in TEMPLATES:
-                if not Template.objects.filter(organization=organization, name=name).exists():
-                    create_template(
-                        organization=organization,
-                        name=name,
-                        display_name=display_name,
-                        description=description,
-                        created_by=people[0],
-                        version=version,
-                        check_presets=False,
-                    )
+        is_first = not (_holds_other_data() or Template.objects.exists())
+        _load(timezone.now(), is_first=is_first)
         self._print_logins()
+        if is_first:
+            self.stdout.write("What it says of the two weeks before now is invented.")
 
     def _print_logins(self) -> None:
         self.stdout.write(f"Demo at {settings.PREBUILDS_ACCESS_URL} (password: {PASSWORD})")
         for username, name, roles in PEOPLE:
             self.stdout.write(f"  {username:<6} {name}, {', '.join(roles) or 'member'}")
+
+
+def _load(now: datetime, *, is_first: bool) -> None:
+    """Insert what is missing; with a past when the demo is all there is, and new."""
+    with transaction.atomic():
+        organization = Organization.objects.get(is_default=True)
+        people = [_ensure_person(organization, *person) for person in PEOPLE]
+        for name, display_name, description, version in TEMPLATES:
+            if not Template.objects.filter(organization=organization, name=name).exists():
+                create_template(
+                    organization=organization,
+                    name=name,
+                    display_name=display_name,
+                    description=description,
+                    created_by=people[0],
+                    version=version,
+                    check_presets=False,
+                    now=find_birthday(name, now=now) if is_first else now,
+                )
+        if is_first:
+            write_past(people=people, now=now)
 
 
 def _holds_other_data() -> bool:

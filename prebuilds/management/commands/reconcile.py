@@ -112,9 +112,9 @@ class Command(BaseCommand):
         loop.run_loop()
 
     def _report_work(self, cycle: reconciler.Cycle, *, as_json: bool) -> None:
-        """Say what a cycle did; a cycle that did nothing says nothing."""
-        if any(cycle.total(count) for count in ("created", "deleted", "cancelled")) or cycle.failed:
-            self._report(cycle, as_json=as_json)
+        """Print what a cycle did, for programs; for people it is in the log already."""
+        if as_json and cycle.did_something:
+            self._report(cycle, as_json=True)
 
     def _report(self, cycle: reconciler.Cycle, *, as_json: bool) -> None:
         if as_json:

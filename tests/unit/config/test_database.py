@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import pytest
+from psycopg import IsolationLevel
 
 from config.database import databases, is_web_server
 from config.env import BadSetting
@@ -91,3 +92,50 @@ def test_the_snapshot_alias_is_the_same_database_never_pooled_and_keeps_given_op
         "-c work_mem=8MB -c default_transaction_read_only"
     )
     assert snapshot["TEST"] == {"MIRROR": "default"}
+
+
+POOLER, DIRECT = "postgres://u:sekret@pooler:6432/x", "postgres://u:sekret@h:5432/x?sslmode=require"
+
+
+def behind_a_pooler(argv: list[str] = COMMAND, direct: str = DIRECT) -> dict:
+    return databases(POOLER, Path("/data"), argv, 10, direct)
+
+
+def test_behind_a_pooler_only_listening_goes_past_it():
+    found = behind_a_pooler(SERVER)
+    assert {alias: found[alias]["HOST"] for alias in found} == {
+        "default": "pooler",
+        "snapshot": "pooler",
+        "direct": "h",
+    }
+    assert found["direct"]["OPTIONS"]["sslmode"] == "require"
+    assert "pool" in found["default"]["OPTIONS"]
+    assert "pool" not in found["direct"]["OPTIONS"]
+
+
+@pytest.mark.parametrize("alias", ["default", "snapshot"])
+def test_a_pooler_is_asked_for_nothing_that_outlasts_a_transaction(alias):
+    found = behind_a_pooler()[alias]
+    assert found["DISABLE_SERVER_SIDE_CURSORS"] is True
+    assert "options" not in found["OPTIONS"]
+
+
+def test_behind_a_pooler_the_snapshot_is_named_in_each_begin():
+    snapshot = behind_a_pooler()["snapshot"]
+    assert snapshot["ENGINE"] == "config.read_only_postgres"
+    assert snapshot["OPTIONS"]["isolation_level"] is IsolationLevel.REPEATABLE_READ
+
+
+def test_without_a_pooler_there_is_no_third_alias():
+    assert set(databases(DIRECT, Path("/data"), COMMAND, 10)) == {"default", "snapshot"}
+
+
+def test_a_direct_address_alone_is_refused():
+    with pytest.raises(BadSetting, match="set DATABASE_URL to the pooler's address"):
+        databases("", Path("/data"), COMMAND, 10, DIRECT)
+
+
+def test_a_wrong_direct_address_is_explained_without_its_password():
+    with pytest.raises(BadSetting, match="PREBUILDS_DIRECT_DATABASE_URL must begin") as caught:
+        behind_a_pooler(direct="u:sekret@h/x")
+    assert "sekret" not in str(caught.value)

@@ -296,6 +296,20 @@ def test_djangos_messages_become_findings(messages, expected):
 
 
 @pytest.mark.parametrize(
+    ("message", "hint", "text", "advice"),
+    [
+        ("It is so.", None, "a.W1: It is so.", web.SEE_DJANGO),
+        ("It is so. Mend it. Soon.", None, "a.W1: It is so", "Mend it. Soon."),
+        ("It is so. Mend it.", "Do that.", "a.W1: It is so", "Do that."),
+    ],
+)
+def test_a_message_is_what_is_so_and_then_what_to_do(message, hint, text, advice):
+    (found,) = web.judge_messages([CheckMessage(WARNING, message, hint=hint, id="a.W1")])
+
+    assert (found.text, found.advice) == (text, advice)
+
+
+@pytest.mark.parametrize(
     ("sources", "collected", "expected"),
     [
         ([], [], FAILS),
