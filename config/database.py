@@ -2,6 +2,7 @@
 
 Two aliases on one database: `default` does the work; `snapshot` is a connection of its own whose
 transactions are REPEATABLE READ and READ ONLY from their first statement (the reconcile lock).
+Behind a transaction pooler there is a third, `direct`, for LISTEN, which no pooler can carry.
 """
 
 from pathlib import Path, PurePath
@@ -13,14 +14,19 @@ from psycopg.conninfo import conninfo_to_dict
 from config.env import BadSetting
 
 EXAMPLE = "postgresql://user:password@host:5432/prebuilds"
+DIRECT = "PREBUILDS_DIRECT_DATABASE_URL"
 CONNECT_TIMEOUT_SECONDS = 10
 Database = dict[str, Any]
 
 
-def databases(url: str, data_dir: Path, argv: list[str], pool_size: int) -> dict[str, Database]:
+def databases(
+    url: str, data_dir: Path, argv: list[str], pool_size: int, direct_url: str = ""
+) -> dict[str, Database]:
     base = _from_url(url) if url else _embedded(data_dir)
     base["OPTIONS"].setdefault("application_name", _application_name(argv))
     base["CONN_HEALTH_CHECKS"] = True
+    if direct_url:
+        return _behind_a_pooler(url, base, direct_url, argv, pool_size)
     return {"default": base | _lifetime(base, argv, pool_size), "snapshot": _snapshot(base)}
 
 
@@ -63,6 +69,29 @@ def _snapshot(base: Database) -> Database:
     return base | {"OPTIONS": options, "CONN_MAX_AGE": 0, "TEST": {"MIRROR": "default"}}
 
 
+def _behind_a_pooler(
+    url: str, base: Database, direct_url: str, argv: list[str], pool_size: int
+) -> dict[str, Database]:
+    """Ask nothing of DATABASE_URL that lasts longer than a transaction.
+
+    A pooler refuses libpq's `options` or leaves them out; so the READ ONLY of `snapshot` is named
+    in each BEGIN by a backend of ours. Prepared statements are off in Django anyway.
+    """
+    if not url:
+        raise BadSetting(f"{DIRECT} is for a pooler: set DATABASE_URL to the pooler's address")
+    base |= {"DISABLE_SERVER_SIDE_CURSORS": True}
+    snapshot = base | {
+        "ENGINE": "config.read_only_postgres",
+        "OPTIONS": base["OPTIONS"] | {"isolation_level": IsolationLevel.REPEATABLE_READ},
+        "CONN_MAX_AGE": 0,
+        "TEST": {"MIRROR": "default"},
+    }
+    direct = _from_url(direct_url, name=DIRECT) | {"TEST": {"MIRROR": "default"}}
+    direct["OPTIONS"].setdefault("application_name", base["OPTIONS"]["application_name"])
+    default = base | _lifetime(base, argv, pool_size)
+    return {"default": default, "snapshot": snapshot, "direct": direct}
+
+
 def _embedded(data_dir: Path) -> Database:
     return {
         "ENGINE": "config.embedded_postgres",
@@ -72,25 +101,25 @@ def _embedded(data_dir: Path) -> Database:
     }
 
 
-def _from_url(url: str) -> Database:
+def _from_url(url: str, *, name: str = "DATABASE_URL") -> Database:
     """Parse with libpq's own rules: percent-encoding, sockets, sslmode and the like.
 
     Raises BadSetting, which never shows the URL: it may hold a password.
     """
     scheme = url.partition("://")[0]
     if scheme not in {"postgres", "postgresql"} or "://" not in url:
-        raise BadSetting(f"DATABASE_URL must begin with postgresql://, for example {EXAMPLE}")
+        raise BadSetting(f"{name} must begin with postgresql://, for example {EXAMPLE}")
     try:
-        parts = {name: str(value) for name, value in conninfo_to_dict(url).items()}
+        parts = {key: str(value) for key, value in conninfo_to_dict(url).items()}
     except ProgrammingError:
         advice = "percent-encode special characters in user and password"
-        raise BadSetting(f"DATABASE_URL is not a valid address: {advice}; see {EXAMPLE}") from None
-    name = parts.pop("dbname", "")
-    if not name:
-        raise BadSetting(f"DATABASE_URL names no database; add it at the end, as in {EXAMPLE}")
+        raise BadSetting(f"{name} is not a valid address: {advice}; see {EXAMPLE}") from None
+    database = parts.pop("dbname", "")
+    if not database:
+        raise BadSetting(f"{name} names no database; add it at the end, as in {EXAMPLE}")
     return {
         "ENGINE": "django.db.backends.postgresql",
-        "NAME": name,
+        "NAME": database,
         "USER": parts.pop("user", ""),
         "PASSWORD": parts.pop("password", ""),
         "HOST": parts.pop("host", ""),

@@ -1,0 +1,1 @@
+"""A database backend whose transactions are read-only, by their BEGIN alone."""
