@@ -23,6 +23,16 @@ class Actor:
         return self.user.display_name if self.user else self.source.label
 
 
+def actor_at(meta: Mapping[str, Any], *, user: User | None, source: AuditSource) -> Actor:
+    """Return who sent a request with this META, through which door."""
+    return Actor(user=user, source=source, address=address_of(meta))
+
+
+def address_of(meta: Mapping[str, Any]) -> str | None:
+    """Return where a request comes from; a proxy's word counts if the server believes it."""
+    return meta.get("REMOTE_ADDR") or None
+
+
 AT_THE_SHELL: Final = Actor(user=None, source=AuditSource.COMMAND)
 THE_SYSTEM: Final = Actor(user=None, source=AuditSource.SYSTEM)
 

@@ -3,6 +3,7 @@
 AccountsError
 ├── InvalidToken          unknown, revoked or expired token
 ├── WrongCredentials      name and password do not fit together
+├── TooManyTries          too many wrong passwords; wait
 ├── WrongPassword         the old password is not this
 ├── WeakPassword          the new password is too easy to guess
 ├── NotAllowed            a role, a person or a scope above one's own
@@ -14,6 +15,8 @@ AccountsError
 └── Fixed                 belongs to the prebuilds user and stays as it is
 """
 
+from datetime import timedelta
+from math import ceil
 from typing import Final
 
 SHOWN: Final = 64
@@ -34,6 +37,17 @@ class InvalidToken(AccountsError):
 
 class WrongCredentials(AccountsError):
     """User name and password do not fit together. Check both and try again."""
+
+
+class TooManyTries(AccountsError):
+    """Too many failed sign-ins. Wait a little and try again."""
+
+    def __init__(self, *, wait: timedelta) -> None:
+        self.retry_after = max(ceil(wait.total_seconds()), 1)
+        """Whole seconds."""
+        minutes = ceil(self.retry_after / 60)
+        span = "a minute" if minutes == 1 else f"{minutes} minutes"
+        super().__init__(f"Too many failed sign-ins. Try again in {span}.")
 
 
 class WrongPassword(AccountsError):

@@ -1,6 +1,6 @@
 """Every statement of this package that takes a row lock.
 
-Order: users, organization, group, memberships.
+Order: users, organization, group, memberships. Sign-in tries are locked alone, by key.
 
 Callers hold a transaction; without one Django raises.
 """
@@ -11,7 +11,7 @@ from uuid import UUID
 from django.db.models import Q
 
 from accounts.enums import SiteRole
-from accounts.models import Group, Membership, Organization, User
+from accounts.models import Group, Membership, Organization, SignInTries, User
 
 
 def lock_user_and_owners(user_id: UUID) -> tuple[User, list[User]]:
@@ -52,3 +52,20 @@ def lock_group(group_id: UUID) -> Group:
         .select_related("organization")
         .get(pk=group_id)
     )
+
+
+LOCK_TRIES = """
+INSERT INTO accounts_signintries AS known (key, failures)
+SELECT key, 0 FROM unnest(%s::text[]) WITH ORDINALITY AS wanted (key, place) ORDER BY place
+ON CONFLICT (key) DO UPDATE SET failures = known.failures
+RETURNING key, failures, last_failed_at, waits_until
+"""
+
+
+def lock_tries(keys: Collection[str]) -> dict[str, SignInTries]:
+    """Lock the counts of these keys, made where there are none, by key.
+
+    In one statement: a count that another process deletes meanwhile is made anew.
+    """
+    rows = SignInTries.objects.raw(LOCK_TRIES, [sorted(keys)])
+    return {row.pk: row for row in rows}

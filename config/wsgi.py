@@ -1,8 +1,8 @@
-"""What a WSGI server serves; `make run` uses config.asgi."""
+"""What a WSGI server serves; `make run` uses config.asgi, which alone numbers its requests."""
 
-from config.command_line import use_settings
+from config.command_line import serve
 
-use_settings()
+serve()
 
 from django.core.wsgi import get_wsgi_application  # noqa: E402 - settings come first
 

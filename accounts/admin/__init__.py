@@ -3,6 +3,7 @@
 from django.contrib import admin
 from django.contrib.auth.models import Group as DjangoGroup
 
+from accounts.admin import door
 from accounts.admin.groups import GroupAdmin, GroupMembershipAdmin
 from accounts.admin.history import AuditEntryAdmin
 from accounts.admin.organizations import MembershipAdmin, OrganizationAdmin
@@ -18,6 +19,7 @@ from accounts.models import (
     User,
 )
 
+admin.site.login = door.sign_in  # type: ignore[method-assign]
 admin.site.unregister(DjangoGroup)  # its permission tables mean nothing here
 admin.site.register(User, UserAdmin)
 admin.site.register(Organization, OrganizationAdmin)

@@ -44,7 +44,11 @@ else:  # Django's classes take no type arguments at run time
 
 
 READ: Final = frozenset({Action.READ})
-SECRETS: Final = ("password", "digest", "token_digest", "lease")
+SECRETS: Final = (
+    *("password", "digest", "token_digest", "lease"),
+    # A driver may keep credentials in what it left behind; a key repeats its owner's request.
+    *("provisioner_state", "idempotency_key", "request_digest"),
+)
 
 
 class PolicyForm(ModelForm):

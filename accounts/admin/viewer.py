@@ -4,6 +4,7 @@ from typing import cast
 
 from django.http import HttpRequest
 
+from accounts import audit
 from accounts.audit import Actor
 from accounts.enums import AuditSource
 from accounts.models import User
@@ -16,8 +17,4 @@ def viewer_of(request: HttpRequest) -> User:
 
 def actor_of(request: HttpRequest) -> Actor:
     """Return who acts through the admin, for the audit log."""
-    return Actor(
-        user=viewer_of(request),
-        source=AuditSource.ADMIN,
-        address=request.META.get("REMOTE_ADDR") or None,
-    )
+    return audit.actor_at(request.META, user=viewer_of(request), source=AuditSource.ADMIN)

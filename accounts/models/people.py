@@ -1,7 +1,7 @@
-"""Tables of people: users, organizations, memberships, groups and API tokens.
+"""Users, organizations, memberships and groups.
 
 The database refuses what must not be: two live names that differ in case, a second default
-organization, a system user with roles, a password or a token.
+organization, a system user with roles or a password.
 """
 
 from typing import Any, ClassVar, Self
@@ -15,7 +15,7 @@ from django.utils import timezone
 from django.utils.crypto import salted_hmac
 from django.utils.functional import cached_property
 
-from accounts.enums import AuditSource, OrganizationRole, SiteRole, TokenScope
+from accounts.enums import OrganizationRole, SiteRole
 from accounts.system import PREBUILDS_USER_ID
 
 
@@ -226,71 +226,3 @@ class GroupMembership(models.Model):
 
     def __str__(self) -> str:
         return f"{self.user} in {self.group}"
-
-
-class Token(models.Model):
-    """An API token of a person. Only a digest of it is stored."""
-
-    id = models.UUIDField(primary_key=True, default=uuid4, editable=False)
-    user = models.ForeignKey(User, models.CASCADE, related_name="tokens")
-    name = models.CharField(max_length=64)
-    digest = models.BinaryField(max_length=32, unique=True, editable=False)
-    scope = models.CharField(max_length=16, choices=TokenScope.choices, default=TokenScope.USE)
-    created_at = models.DateTimeField(default=timezone.now, editable=False)
-    expires_at = models.DateTimeField(null=True, blank=True)
-    last_used_at = models.DateTimeField(null=True, blank=True, editable=False)
-    revoked_at = models.DateTimeField(null=True, blank=True, editable=False)
-
-    class Meta:
-        ordering = ("-created_at",)
-        constraints = (
-            models.UniqueConstraint(
-                "user",
-                Lower("name"),
-                condition=models.Q(revoked_at__isnull=True),
-                name="token_name_unique",
-            ),
-            models.CheckConstraint(
-                name="token_scope_known", condition=models.Q(scope__in=TokenScope.values)
-            ),
-            models.CheckConstraint(
-                name="token_never_of_the_system_user",
-                condition=~models.Q(user_id=PREBUILDS_USER_ID),
-            ),
-        )
-
-    def __str__(self) -> str:
-        return self.name
-
-
-class AuditEntry(models.Model):
-    """Who changed what, when and from where. Rows are only ever added (a trigger refuses more)."""
-
-    at = models.DateTimeField()
-    actor = models.ForeignKey(
-        User, models.PROTECT, null=True, blank=True, related_name="audit_entries"
-    )
-    source = models.CharField(max_length=16, choices=AuditSource.choices)
-    address = models.GenericIPAddressField(null=True, blank=True)
-    action = models.CharField(max_length=32, help_text="The verb, such as retry or pause.")
-    object_type = models.CharField(max_length=64)
-    object_id = models.CharField(max_length=64)
-    object_label = models.CharField(max_length=255)
-    before = models.JSONField(default=dict, blank=True)
-    after = models.JSONField(default=dict, blank=True)
-
-    class Meta:
-        ordering = ("-at", "-id")
-        verbose_name_plural = "audit entries"
-        constraints = (
-            models.CheckConstraint(
-                name="audit_source_known", condition=models.Q(source__in=AuditSource.values)
-            ),
-        )
-        indexes = (
-            models.Index(fields=("-at",), name="audit_newest"),
-            models.Index(fields=("object_type", "object_id", "-at"), name="audit_of_object"),
-        )
-
-    def __str__(self) -> str:
-        return f"{self.action} {self.object_label}"

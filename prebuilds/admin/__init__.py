@@ -1,16 +1,13 @@
 """The admin pages of the pool itself, and the house's name on the whole admin.
 
-Cycles, decisions, claims and notices are history, read-only. The settings page pauses and
-resumes by its buttons. django-q's rows are read-only too: one bad schedule would stop every
-schedule.
+Cycles, decisions, claims, notices and mails are history, read-only. The settings page pauses and
+resumes by its buttons. django-q's rows are in `queue`.
 """
 
-from typing import Any, ClassVar, Final
+from typing import Any
 
-from django.apps import apps
 from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied
-from django.db import models
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import URLPattern, path, reverse
 from django.utils import timezone
@@ -25,8 +22,17 @@ from accounts.admin.base import (
 from accounts.admin.viewer import actor_of
 from accounts.policy import Action, Resource
 from prebuilds import observation, services
-from prebuilds.models import Claim, Notice, PrebuildsSettings, ReconcileDecision, ReconcileRun
+from prebuilds.admin import queue
+from prebuilds.models import (
+    Claim,
+    Mail,
+    Notice,
+    PrebuildsSettings,
+    ReconcileDecision,
+    ReconcileRun,
+)
 
+queue.register_pages()
 admin.site.site_header = "Prebuilds admin"
 admin.site.site_title = "Prebuilds admin"
 admin.site.index_title = "All rows"
@@ -228,51 +234,36 @@ class NoticeAdmin(ReadOnlyAdmin[Notice]):
         return f"{version.template} {version}" if version else "-"
 
 
-class _QueueAdmin(ReadOnlyAdmin[Any]):
-    """A page of django-q's rows, in the place of its own."""
+@admin.register(Mail)
+class MailAdmin(ReadOnlyAdmin[Mail]):
+    """What was or is to be mailed; who may read the log of all changes may read these."""
 
-    resource = Resource.RECONCILE_RUN
+    resource = Resource.AUDIT_LOG
+    hidden_fields = ("html", "digest_on")
+    laid_out_fields = ("text", "error")
+    list_display = (
+        "created_at",
+        "state",
+        "recipient",
+        "subject",
+        "attempts",
+        "next_try_at",
+        "error",
+    )
+    list_select_related = ("recipient",)
+    list_filter = (
+        ("sent_at", admin.EmptyFieldListFilter),
+        ("given_up_at", admin.EmptyFieldListFilter),
+        ("error", admin.EmptyFieldListFilter),
+        "step",
+    )
+    search_fields = ("recipient__username", "recipient__email", "subject", "error")
+    date_hierarchy = "created_at"
+    ordering = ("-created_at", "id")
 
-
-class QueueScheduleAdmin(_QueueAdmin):
-    """Schedules; `manage.py setup_schedules` writes them."""
-
-    list_display = ("name", "func", "schedule_type", "minutes", "repeats", "next_run")
-    search_fields = ("name", "func")
-
-
-class QueueSuccessAdmin(_QueueAdmin):
-    """Tasks that ended well."""
-
-    success: ClassVar[bool] = True
-    list_display = ("name", "func", "started", "stopped", "attempt_count")
-    search_fields = ("name", "func")
-
-    def get_queryset(self, request: HttpRequest) -> models.QuerySet[Any]:
-        """Keep one kind: both are proxies of one table."""
-        return super().get_queryset(request).filter(success=self.success)
-
-
-class QueueFailureAdmin(QueueSuccessAdmin):
-    """Tasks that failed."""
-
-    success = False
-
-
-class QueueWaitingAdmin(_QueueAdmin):
-    """Tasks that wait. Their payload is signed and pickled, and of no use to a reader."""
-
-    hidden_fields = ("payload",)
-    list_display = ("id", "key", "lock")
-
-
-QUEUE_PAGES: Final = {
-    "Schedule": QueueScheduleAdmin,
-    "Success": QueueSuccessAdmin,
-    "Failure": QueueFailureAdmin,
-    "OrmQ": QueueWaitingAdmin,
-}
-for _name, _page in QUEUE_PAGES.items():
-    _model = apps.get_model("django_q", _name)
-    admin.site.unregister(_model)
-    admin.site.register(_model, _page)
+    @admin.display()
+    def state(self, mail: Mail) -> str:
+        """Return what became of it."""
+        if mail.given_up_at is not None:
+            return "given up"
+        return "waiting" if mail.sent_at is None else "sent"
