@@ -75,7 +75,7 @@ SELECT preset.id, preset.name, template.id, template.name, version.id, version.n
    AND (%(only)s::uuid IS NULL OR preset.id = %(only)s::uuid)
  ORDER BY organization.name, template.name, version.created_at, preset.name, preset.id
 """
-"""Active presets, and those that prebuilds live of; the rest would be skipped, and costs nothing."""
+"""Active presets, and those that prebuilds live of; the rest would be skipped and costs nothing."""
 
 SCHEDULES: Final = """
 SELECT schedule.preset_id, schedule.cron_expression, schedule.desired_instances
