@@ -18,7 +18,7 @@ from accounts.enums import OrganizationRole, SiteRole, TokenScope
 from accounts.models import Group, GroupMembership
 from accounts.services import create_token
 from prebuilds.claims import claim_or_create_workspace
-from prebuilds.models import Notice, ReconcileDecision, ReconcileRun
+from prebuilds.models import Mail, Notice, ReconcileDecision, ReconcileRun
 from prebuilds.services import pause_reconciliation
 from templates_app.parameters import ParameterDefinition
 from templates_app.services import PresetSpec
@@ -109,12 +109,15 @@ def add_one_of_everything(children: int = 1) -> None:
     ReconcileDecision.objects.create(
         run=run, preset=preset, state={}, actions=[{"action": "create", "reason": "missing"}]
     )
-    Notice.objects.create(
+    notice = Notice.objects.create(
         kind="hard_limited",
         preset=preset,
         organization=organization,
         detail="no such image",
         opened_at=now,
+    )
+    Mail.objects.create(
+        recipient=user, notice=notice, step="opened", subject="Stopped", text="Why", html="<p>Why"
     )
     pause_reconciliation(
         actor=Actor(user=user, source="page"), reason="a test", until=None, now=now
@@ -189,7 +192,7 @@ def list_costs(client: Client) -> dict[str, int]:
 
 
 SHOWN_ELSEWHERE = {
-    "prebuilds.Mail",  # what is due and what failed: docs/operations.md; in debug the mailbox
+    "accounts.SignInTries",  # digests nobody can read; limits reached are in the audit log
     "prebuilds.MailPreference",  # each person's own, on the account page
     "prebuilds.MetricMark",  # sums that /metrics shows
     "prebuilds.MetricTotal",
@@ -257,6 +260,38 @@ def test_a_member_is_sent_away() -> None:
     client = client_of(make_user())
 
     assert {client.get(address(model, "changelist")).status_code for model in PAGES} == {302}
+
+
+@pytest.mark.parametrize(
+    ("fields", "state"),
+    [
+        ({}, "waiting"),
+        ({"sent_at": timezone.now()}, "sent"),
+        ({"given_up_at": timezone.now(), "error": "550 no such user"}, "given up"),
+    ],
+)
+def test_a_mail_says_what_became_of_it_and_shows_its_words_as_text(
+    owner: Any, fields: dict[str, Any], state: str
+) -> None:
+    mail = Mail.objects.create(
+        recipient=make_user("ana"),
+        step="digest",
+        digest_on=timezone.now().date(),
+        subject="Two pools stand still",
+        text="<b>one</b>\ntwo",
+        html="<p>the same, for mail programs</p>",
+        **fields,
+    )
+    client = client_of(owner)
+
+    listed = client.get(address(Mail, "changelist")).text
+    page = client.get(address(Mail, "change", mail.pk)).text
+
+    assert f'<td class="field-state">{state}</td>' in listed
+    assert "Two pools stand still" in listed
+    assert fields.get("error", "") in listed
+    assert "&lt;b&gt;one&lt;/b&gt;\ntwo" in page
+    assert "for mail programs" not in page
 
 
 def test_an_auditor_sees_and_cannot_change() -> None:

@@ -7,6 +7,7 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
 from accounts.audit import Actor
+from accounts.enums import AuditSource
 from accounts.system import PREBUILDS_USER_ID
 from prebuilds import claims, locks, services
 from prebuilds.core.actions import Reason
@@ -407,7 +408,10 @@ class TestRefusals:
         workspace = claim(ana, preset, name="mine").workspace
         factories.finish_all_jobs(now=LATER)
         services.request_build(
-            workspace=workspace, transition=Transition.DELETE, actor=ana, now=LATER
+            workspace=workspace,
+            transition=Transition.DELETE,
+            actor=Actor(user=ana, source=AuditSource.PAGE),
+            now=LATER,
         )
         factories.finish_all_jobs(now=LATER)
 

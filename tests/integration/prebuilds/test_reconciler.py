@@ -11,7 +11,7 @@ from django.test.utils import CaptureQueriesContext
 from accounts.audit import THE_SYSTEM
 from accounts.models import Group, GroupMembership, Membership
 from accounts.system import PREBUILDS_USER_ID
-from prebuilds import execution, locks, reconciler, services
+from prebuilds import cycles, execution, locks, reconciler, services
 from prebuilds.core.policy import Policy
 from prebuilds.models import PrebuildsSettings, ReconcileDecision, ReconcileRun, Trigger
 from templates_app import services as template_services
@@ -841,8 +841,8 @@ class TestRecord:
         cycle(NOON)
         cycle(NOON + timedelta(days=7))
 
-        assert reconciler.prune_runs(now=NOON + timedelta(days=7)) == 0
-        assert reconciler.prune_runs(now=NOON + timedelta(days=7, seconds=1)) == 2
+        assert cycles.prune_runs(now=NOON + timedelta(days=7)) == 0
+        assert cycles.prune_runs(now=NOON + timedelta(days=7, seconds=1)) == 2
         assert [run.started_at for run in ReconcileRun.objects.all()] == [NOON + timedelta(days=7)]
         assert not ReconcileDecision.objects.filter(run__started_at=NOON).exists()
 

@@ -27,7 +27,7 @@ def request_start(workspace, version_id):
     return services.request_build(
         workspace=workspace,
         transition=Transition.START,
-        actor=workspace.owner,
+        actor=Actor(user=workspace.owner, source=AuditSource.API),
         template_version_id=version_id,
         now=NOON,
     )

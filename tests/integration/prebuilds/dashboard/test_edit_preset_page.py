@@ -120,7 +120,8 @@ def test_an_overlap_names_both_rows_beside_them(admin_client: Client, house: Hou
 
     assert response.status_code == 422
     assert "Rows 1 and 2 overlap" in response.context["form"].errors["schedules"]
-    assert [row for row in response.context["form"].rows if any(row)] == [
+    rows = response.context["form"].schedule.rows
+    assert [(row.expression, row.number) for row in rows if row.expression or row.number] == [
         ("* 8-18 * * 1-5", "3"),
         ("* 18-20 * * *", "4"),
     ]

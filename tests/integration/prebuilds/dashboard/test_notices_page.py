@@ -106,15 +106,16 @@ def test_an_open_notice_says_what_where_since_when_and_what_it_cost(owner, prese
     assert "&lt;b&gt;no such image&lt;/b&gt;" in text
     assert f'href="/presets/{preset.pk}/"' in text
     assert '2 h</span> <span class="text-secondary text-nowrap">so far' in text
-    assert 'data-label="Cold starts">1</td>' in text
+    assert f'href="/claims/?preset={preset.pk}&amp;outcome=cold&amp;from=' in text
+    assert ">1</a></td>" in text
 
 
-def test_a_long_error_is_folded_to_its_first_words(owner, preset):
+def test_a_long_error_is_folded_to_its_first_line_and_its_last(owner, preset):
     add_notice(preset, detail="Pulling the image\nmanifest not found")
 
     text = text_of(client_of(owner).get(LIST))
 
-    assert "<summary>Pulling the image</summary>" in text
+    assert "<summary>Pulling the image … manifest not found</summary>" in text
     assert "manifest not found</pre>" in text
 
 
@@ -126,7 +127,7 @@ def test_a_past_notice_says_how_long_it_lasted_and_offers_nothing(owner, preset)
     text = text_of(response)
     assert "over" in text
     assert "4 h 30 min" in text
-    assert 'data-label="Cold starts">14</td>' in text
+    assert ">14</a></td>" in text
     assert response.context["notices"][0].remedy is None
 
 
@@ -160,8 +161,8 @@ def test_notices_are_filtered_and_sorted_by_the_url(owner, preset, query, found)
         ("hard_limited", "Retry", "/presets/{preset}/retry"),
         ("validation_failed", "Edit preset", "/presets/{preset}/edit"),
         ("bad_schedule", "Edit preset", "/presets/{preset}/edit"),
-        ("quota", "Raise allowance", "/organizations/{home}/#groups"),
-        ("quota_warning", "Raise allowance", "/organizations/{home}/#groups"),
+        ("quota", "Raise quota", "/organizations/{home}/#groups"),
+        ("quota_warning", "Raise quota", "/organizations/{home}/#groups"),
     ],
 )
 def test_each_kind_has_its_one_remedy(owner, preset, kind, label, url):
@@ -190,6 +191,16 @@ def test_a_replaced_resource_leads_to_the_workspace_it_happened_to(owner, preset
     remedy = client_of(owner).get(LIST).context["notices"][0].remedy
 
     assert remedy.url == f"/workspaces/{workspace.pk}/"
+
+
+def test_the_cold_starts_of_a_notice_lead_to_their_claims_for_who_may_read_them(preset):
+    add_notice(preset, hours=30, lasted=4.5, harm=14)
+
+    read = visitor("auditor").get(f"{LIST}?state=past").context["notices"][0]
+    unread = visitor("member").get(f"{LIST}?state=past").context["notices"][0]
+
+    assert visitor("auditor").get(read.harm_url).status_code == 200
+    assert unread.harm_url == ""
 
 
 @pytest.mark.parametrize("kind", ["auditor", "member"])

@@ -18,6 +18,8 @@ from templates_app.schedules import Schedule
 
 NOON = datetime(2026, 3, 4, 12, 0, tzinfo=UTC)
 """A Wednesday."""
+COUNTED = ("rate", "served", "waits")
+"""The tiles that count claims."""
 
 
 def tiles(**changed: Any) -> dict[str, Tile]:
@@ -49,6 +51,21 @@ def tiles(**changed: Any) -> dict[str, Tile]:
 
 def words(tile: Tile) -> str:
     return " · ".join(fact.text for fact in (tile.main, *tile.more))
+
+
+def test_each_number_of_claims_leads_to_the_claims_it_counts() -> None:
+    linked, unlinked = tiles(claims="/claims/"), tiles()
+
+    urls = [fact.url for key in COUNTED for fact in (linked[key].main, *linked[key].more)]
+    assert [url.removeprefix("/claims/?") for url in urls if url] == [
+        "last=24h",
+        "last=7d",
+        "last=24h&outcome=warm",
+        "last=24h&outcome=cold",
+        "last=24h&outcome=warm&sort=-waited",
+        "last=24h&outcome=cold&sort=-waited",
+    ]
+    assert not any(unlinked[key].main.url for key in COUNTED)
 
 
 def cycle(*, ago: float) -> LastCycle:

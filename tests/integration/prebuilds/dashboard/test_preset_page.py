@@ -190,7 +190,7 @@ def test_an_open_notice_comes_with_what_to_press(admin_client: Client, house: Ho
     (shown,) = page.context["notices"]
     assert shown.notice == notice
     assert "image not found" in page.text
-    assert shown.verb == "Retry"
+    assert shown.remedy.label == "Retry"
 
 
 def test_cycles_in_a_row_that_decided_alike_are_said_once(

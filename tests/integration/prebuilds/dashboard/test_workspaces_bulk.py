@@ -7,6 +7,8 @@ import pytest
 from django.test import Client
 from django.utils import timezone
 
+from accounts.audit import Actor
+from accounts.enums import AuditSource
 from prebuilds import services
 from tests.factories import (
     default_organization,
@@ -201,7 +203,10 @@ def test_a_refused_one_does_not_undo_the_others():
     a, b, c = three_workspaces()
 
     outcome = services.request_builds(
-        workspaces=[c, a, b], transition=Transition.STOP, actor=a.owner, now=timezone.now()
+        workspaces=[c, a, b],
+        transition=Transition.STOP,
+        actor=Actor(user=a.owner, source=AuditSource.PAGE),
+        now=timezone.now(),
     )
 
     assert (outcome.asked, [one.name for one in outcome.refusals]) == (2, ["c"])
