@@ -7,7 +7,7 @@ CODE := config accounts templates_app workspaces prebuilds tests manage.py $(wil
 export PREBUILDS_DEBUG ?= 1
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help run stop demo test test-long check check-static lint format types browser prometheus bench lock screenshots vendor clean reset
+.PHONY: help run stop demo test test-long check check-static lint format types browser prometheus bench lock screenshots licences vendor clean reset
 
 help: ## list the commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -59,6 +59,9 @@ lock: .venv/dev.stamp ## pin requirements/*.in into requirements/*.txt, with has
 
 screenshots: browser ## take docs/screenshots anew from the demo that `make run` serves
 	@$(RUN) docs/screenshots/take.py
+
+licences: .venv/base.stamp ## write docs/licences.md from what is installed
+	@$(RUN) requirements/licences.py > docs/licences.md
 
 vendor: ## fetch the vendored front-end files anew
 	static/vendor/refresh.sh

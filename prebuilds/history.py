@@ -18,7 +18,7 @@ from django.db.models.functions import Extract, TruncHour
 from prebuilds import locks, observation
 from prebuilds.conf import current_policy
 from prebuilds.core.state import State, calculate_state
-from prebuilds.models import Claim, ClaimOutcome, PoolHour
+from prebuilds.models import Claim, ClaimOutcome, PoolHour, hour_of
 from workspaces.enums import Transition
 from workspaces.models import Agent
 
@@ -62,7 +62,7 @@ def _sample_pools(now: datetime) -> int:
     states = {
         preset.id: calculate_state(preset, now) for preset in snapshot.presets if preset.is_active
     }
-    hour = _hour_of(now)
+    hour = hour_of(now)
     known = {row.preset_id: row for row in PoolHour.objects.filter(hour=hour)}
     last = _last_samples(now)
     rows = [
@@ -74,7 +74,7 @@ def _sample_pools(now: datetime) -> int:
 
 
 def _last_samples(now: datetime) -> dict[UUID, datetime]:
-    recent = PoolHour.objects.filter(hour__gte=_hour_of(now - LONGEST_GAP))
+    recent = PoolHour.objects.filter(hour__gte=hour_of(now - LONGEST_GAP))
     latest = recent.values("preset_id").annotate(at=Max("sampled_at"))
     return {row["preset_id"]: row["at"] for row in latest if row["at"]}
 
@@ -97,7 +97,7 @@ def _count_claims(now: datetime) -> int:
     """Count the claims of the last hours anew; of all hours the first time."""
     claims = Claim.objects.filter(preset__isnull=False)
     if PoolHour.objects.filter(Q(warm__gt=0) | Q(cold__gt=0)).exists():
-        claims = claims.filter(created_at__gte=_hour_of(now - RECOUNT))
+        claims = claims.filter(created_at__gte=hour_of(now - RECOUNT))
     else:
         claims = claims.filter(created_at__gte=_oldest(now))
     rows = [PoolHour(**counts) for counts in count_by_hour(claims)]
@@ -154,8 +154,4 @@ def _store(rows: list[PoolHour], fields: list[str]) -> None:
 
 def _oldest(now: datetime) -> datetime:
     kept: timedelta = settings.PREBUILDS_HISTORY_RETENTION
-    return _hour_of(now - kept)
-
-
-def _hour_of(at: datetime) -> datetime:
-    return at.replace(minute=0, second=0, microsecond=0)
+    return hour_of(now - kept)

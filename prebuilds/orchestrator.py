@@ -52,7 +52,7 @@ class Orchestrator:
                 bells.drain()
                 wake_at = self._run_one(trigger)
                 trigger = self._wait(bells, wake_at)
-        logger.info("reconciler stopped: %s", self.stop_cause)
+        logger.info("reconciler stopped", extra={"cause": self.stop_cause})
 
     def stop(self, cause: str) -> None:
         """Ask the loop to end after the current cycle."""
@@ -70,7 +70,7 @@ class Orchestrator:
             self._on_cycle(cycle)
             return cycle.wake_at
         except Error as error:
-            logger.warning("cycle failed, trying again: %s", error)
+            logger.warning("cycle failed, trying again", extra={"reason": str(error)})
             self._forget_connections()
         except Exception:
             logger.exception("cycle failed, trying again")

@@ -10,14 +10,16 @@ from typing import Any, Final
 from uuid import UUID
 
 from django.db import transaction
-from django.db.models import F
+from django.db.models import F, Q, QuerySet
 
+from accounts.models import User
+from accounts.policy import Resource, subject_of
 from prebuilds import locks, observation
 from prebuilds.conf import current_policy
 from prebuilds.core.actions import Decision
 from prebuilds.core.decisions import decide
 from prebuilds.core.health import describe_health
-from prebuilds.models import Notice, NoticeKind, PrebuildsSettings, ReconcileRun
+from prebuilds.models import Claim, Notice, NoticeKind, PrebuildsSettings, ReconcileRun
 from prebuilds.notices.reading import EVENT_SHOWN_FOR, count_cold_starts
 from templates_app.schedules import Schedule
 
@@ -97,6 +99,7 @@ class NoticeRow:
     organization_name: str
     template_id: UUID | None
     template_name: str
+    template_title: str
     version_name: str
     preset_id: UUID | None
     preset_name: str
@@ -166,6 +169,55 @@ def list_notices(
     return tuple(_notice_row(one, now) for one in ordered[:limit])
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ClaimFilter:
+    """Which requests for workspaces; what is not named leaves out nothing.
+
+    `preset` is a name; `user` a part of one, or "me"; `text` a part of the workspace's.
+    """
+
+    outcome: str = ""
+    reason: str = ""
+    template_id: UUID | None = None
+    preset_id: UUID | None = None
+    preset: str = ""
+    user: str = ""
+    text: str = ""
+    since: datetime | None = None
+    before: datetime | None = None
+
+
+def list_claims(viewer: User, asked: ClaimFilter) -> QuerySet[Claim]:
+    """Return the requests that are asked for: one's own, and where a role reads workspaces."""
+    subject = subject_of(viewer)
+    claims = Claim.objects.filter(_claim_condition(viewer, asked))
+    organizations = subject.readable_organizations(Resource.WORKSPACE)
+    if organizations is None:
+        return claims
+    own = Q(user=viewer, template__organization__in=set(subject.organization_roles))
+    return claims.filter(own | Q(template__organization__in=organizations))
+
+
+def _claim_condition(viewer: User, asked: ClaimFilter) -> Q:
+    plain = {
+        "outcome": asked.outcome,
+        "reason": asked.reason,
+        "template": asked.template_id,
+        "preset": asked.preset_id,
+        "preset__name__iexact": asked.preset,
+        "workspace__name__icontains": asked.text,
+        "created_at__gte": asked.since,
+        "created_at__lt": asked.before,
+    }
+    condition = Q(**{name: value for name, value in plain.items() if value})
+    if asked.user == "me":
+        return condition & Q(user=viewer)
+    if asked.user:
+        named = Q(user__username__icontains=asked.user) | Q(user__name__icontains=asked.user)
+        return condition & named
+    return condition
+
+
 def _is_shown(decision: Decision) -> bool:
     state = decision.state
     return decision.preset.is_active or bool(
@@ -219,6 +271,7 @@ def _notice_row(notice: Any, now: datetime) -> NoticeRow:
         organization_name=notice.organization.name,
         template_id=preset.version.template_id if preset else None,
         template_name=preset.version.template.name if preset else "",
+        template_title=str(preset.version.template) if preset else "",
         version_name=preset.version.name if preset else "",
         preset_id=notice.preset_id,
         preset_name=preset.name if preset else "",

@@ -14,7 +14,6 @@ from django.db import transaction
 
 from accounts import audit
 from accounts.audit import Actor
-from accounts.models import User
 from accounts.system import PREBUILDS_USER_ID
 from prebuilds import locks
 from prebuilds.core.actions import Reason
@@ -63,7 +62,7 @@ def request_build(
     *,
     workspace: Workspace,
     transition: Transition,
-    actor: User,
+    actor: Actor,
     now: datetime,
     template_version_id: UUID | None = None,
     given: Mapping[str, str] | None = None,
@@ -80,18 +79,22 @@ def request_build(
         version = versions.filter(pk=template_version_id).first()
         if version is None:
             raise VersionNotOfTemplate(VersionNotOfTemplate.__doc__)
-    return builds.create_build(
-        workspace_id=workspace.pk,
-        transition=transition,
-        initiator_id=actor.pk,
-        template_version=version,
-        given=given,
-        now=now,
-    )
+    with transaction.atomic():
+        build = builds.create_build(
+            workspace_id=workspace.pk,
+            transition=transition,
+            initiator_id=actor.user.pk if actor.user else workspace.owner_id,
+            template_version=version,
+            given=given,
+            now=now,
+        )
+        after = {"build_number": build.build_number}
+        audit.record(actor=actor, action=transition, target=workspace, now=now, after=after)
+    return build
 
 
 def request_builds(
-    *, workspaces: Iterable[Workspace], transition: Transition, actor: User, now: datetime
+    *, workspaces: Iterable[Workspace], transition: Transition, actor: Actor, now: datetime
 ) -> RequestedBuilds:
     """Ask for a stop or deletion of each of many workspaces in a person's name.
 

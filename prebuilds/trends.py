@@ -27,7 +27,7 @@ from django.db.models import (
 )
 from django.db.models.functions import Cast, Coalesce, Extract
 
-from prebuilds.models import Claim, ClaimOutcome, PoolHour
+from prebuilds.models import Claim, ClaimOutcome, PoolHour, hour_of
 from templates_app.models import Preset
 
 A_DAY: Final = timedelta(days=1)
@@ -159,7 +159,7 @@ def _one_row(
 
 def read_days(*, now: datetime, preset_ids: Collection[UUID]) -> dict[UUID, PoolDay]:
     """Return the last 24 hours of each preset that was asked for; one statement."""
-    since = _hour_of(now) - (SPARK_HOURS - 1) * AN_HOUR
+    since = hour_of(now) - (SPARK_HOURS - 1) * AN_HOUR
     hours = PoolHour.objects.filter(preset=OuterRef("pk"), hour__gte=since).order_by("hour")
     numbers = _Numbers(
         Extract("hour", "epoch"),
@@ -184,7 +184,7 @@ def read_days(*, now: datetime, preset_ids: Collection[UUID]) -> dict[UUID, Pool
 def read_hours(*, preset_id: UUID, since: datetime, until: datetime) -> list[HourPoint]:
     """Return what is known of a preset's hours in a span, oldest first; one statement."""
     rows = PoolHour.objects.filter(
-        preset_id=preset_id, hour__gte=_hour_of(since), hour__lt=until
+        preset_id=preset_id, hour__gte=hour_of(since), hour__lt=until
     ).order_by("hour")
     return [_point(row) for row in rows]
 
@@ -290,7 +290,3 @@ def _count(outcome: ClaimOutcome, condition: Q) -> Count:
 
 def _span(seconds: float | None) -> timedelta | None:
     return timedelta(seconds=seconds) if seconds is not None else None
-
-
-def _hour_of(at: datetime) -> datetime:
-    return at.replace(minute=0, second=0, microsecond=0)

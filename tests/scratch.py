@@ -7,7 +7,7 @@ import psycopg
 from django.db import connections
 from psycopg import sql
 
-from workspaces.listening import _connection_params
+from workspaces.listening import connection_params
 
 
 @contextmanager
@@ -18,7 +18,7 @@ def scratch_database(name: str, *, copy: bool = False) -> Iterator[None]:
     """
     default = connections["default"]
     connections.close_all()
-    before, server = default.settings_dict["NAME"], _connection_params()
+    before, server = default.settings_dict["NAME"], connection_params()
     name = f"{name}_{before}"
     drop = sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(sql.Identifier(name))
     template = sql.SQL(" TEMPLATE {}").format(sql.Identifier(before)) if copy else sql.SQL("")

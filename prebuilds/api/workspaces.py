@@ -137,8 +137,8 @@ class SearchQuery(PageQuery):
         help_text=(
             "Terms that must all hold: `owner:me`, `owner:prebuilds`, `template:`, `preset:`, "
             "`version:` (a name, `active` or `old`), `organization:`, `status:`, `outdated:true`, "
-            "`dormant:true`, `name:`; a free word is a part of the name. A minus before a term finds "
-            "the others: `-owner:prebuilds` is what people have."
+            "`dormant:true`, `name:`; a free word is a part of the name. A minus before a term "
+            "finds the others: `-owner:prebuilds` is what people have."
         ),
     )
 

@@ -6,6 +6,7 @@ from prebuilds.dashboard.account import views as account
 from prebuilds.dashboard.audit import views as audit
 from prebuilds.dashboard.claims import views as claims
 from prebuilds.dashboard.create_workspace import views as create_workspace
+from prebuilds.dashboard.edit_preset import new as new_preset
 from prebuilds.dashboard.edit_preset import views as edit_preset
 from prebuilds.dashboard.jobs import actions as job_actions
 from prebuilds.dashboard.jobs import views as jobs
@@ -107,6 +108,7 @@ urlpatterns = [
         "presets/<uuid:preset_id>/invalidate", preset_actions.invalidate, name="preset_invalidate"
     ),
     path("presets/<uuid:preset_id>/desired", preset_actions.set_desired, name="preset_desired"),
+    path("presets/<uuid:preset_id>/delete", preset_actions.delete, name="preset_delete"),
     path("presets/<uuid:preset_id>/edit", edit_preset.page, name="preset_edit"),
     path("presets/<uuid:preset_id>/preview", edit_preset.preview, name="preset_preview"),
     path(
@@ -149,6 +151,16 @@ urlpatterns = [
         "templates/<uuid:template_id>/versions/<uuid:version_id>/promote",
         template_actions.promote,
         name="template_promote",
+    ),
+    path(
+        "templates/<uuid:template_id>/versions/<uuid:version_id>/presets/new",
+        new_preset.page,
+        name="preset_new",
+    ),
+    path(
+        "templates/<uuid:template_id>/versions/<uuid:version_id>/presets/preview",
+        new_preset.preview,
+        name="preset_new_preview",
     ),
     path("jobs/", jobs.index, name="jobs"),
     path("jobs/table", jobs.table, name="jobs_table"),

@@ -62,8 +62,6 @@ ADVICE: Final[Mapping[str, Advice]] = {
         "ignore such changes; then promote the new version.",
     ),
 }
-HARMLESS: Final = frozenset({NoticeKind.QUOTA_WARNING, NoticeKind.RESOURCE_REPLACED})
-"""No cold start can be laid at their door."""
 
 
 def say_where(notice: Notice) -> str:

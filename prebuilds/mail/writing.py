@@ -16,7 +16,7 @@ from django.urls import reverse
 
 from accounts.models import User
 from prebuilds.mail.recipients import list_recipients
-from prebuilds.mail.wording import ADVICE, HARMLESS, say_error, say_subject, say_where
+from prebuilds.mail.wording import ADVICE, say_error, say_subject, say_where
 from prebuilds.models import Mail, MailStep, Notice, NoticeKind
 
 AT_ONCE: Final = 1_000
@@ -143,7 +143,7 @@ def _facts(notice: Notice) -> Mapping[str, Any]:
         "where": say_where(notice),
         "advice": ADVICE[kind],
         "error": say_error(notice.detail),
-        "harms": kind not in HARMLESS,
+        "harms": kind.harms,
         "url": _address(_page_of(notice)),
     }
 

@@ -1,7 +1,7 @@
 """Tables of the pools: settings, cycles and decisions, claims, notices and mails, history."""
 
 from prebuilds.models.claims import Claim, ClaimOutcome, ClaimReason
-from prebuilds.models.history import PoolHour
+from prebuilds.models.history import PoolHour, hour_of
 from prebuilds.models.mail import Mail, MailPreference, MailStep
 from prebuilds.models.metrics import MetricMark, MetricTotal
 from prebuilds.models.notices import Notice, NoticeKind
@@ -24,4 +24,5 @@ __all__ = [
     "ReconcileDecision",
     "ReconcileRun",
     "Trigger",
+    "hour_of",
 ]

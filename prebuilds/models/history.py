@@ -1,5 +1,7 @@
 """What pools were like: one row per preset and hour, rolled up by housekeeping."""
 
+from datetime import datetime
+
 from django.db import models
 
 from templates_app.models import Preset
@@ -30,3 +32,8 @@ class PoolHour(models.Model):
 
     def __str__(self) -> str:
         return f"{self.preset_id} at {self.hour:%Y-%m-%d %H:%M}"
+
+
+def hour_of(at: datetime) -> datetime:
+    """Return when the hour of an instant began: the hour its row of a pool bears."""
+    return at.replace(minute=0, second=0, microsecond=0)

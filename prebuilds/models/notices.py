@@ -20,6 +20,11 @@ class NoticeKind(models.TextChoices):
     STUCK_DELETION = "stuck_deletion", "A deletion failed again and again"
     RESOURCE_REPLACED = "resource_replaced", "A claim had to make resources anew"
 
+    @property
+    def harms(self) -> bool:
+        """Whether cold starts can be laid at its door."""
+        return self not in {NoticeKind.QUOTA_WARNING, NoticeKind.RESOURCE_REPLACED}
+
 
 _OF_ORGANIZATION = models.Q(kind=NoticeKind.QUOTA_WARNING)
 _OF_CLAIM = models.Q(kind=NoticeKind.RESOURCE_REPLACED)

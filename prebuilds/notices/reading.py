@@ -26,6 +26,7 @@ from django.db.models import (
 from django.db.models.functions import Coalesce
 
 from accounts.system import PREBUILDS_USER_ID
+from prebuilds.masking import mask_secrets
 from prebuilds.models import Claim, ClaimOutcome, Notice, NoticeKind
 from workspaces.enums import JobStatus, Stage, Transition
 from workspaces.models import Workspace, WorkspaceBuild
@@ -114,14 +115,15 @@ def last_failures(preset_ids: Collection[UUID]) -> Mapping[UUID, str]:
         job__status__in=(JobStatus.SUCCEEDED, JobStatus.FAILED),
     )
     newest = attempts.order_by("preset_id", "-created_at", "-job__completed_at")
-    return dict(newest.distinct("preset_id").values_list("preset_id", "job__error"))
+    errors = newest.distinct("preset_id").values_list("preset_id", "job__error")
+    return {preset_id: mask_secrets(error) for preset_id, error in errors}
 
 
 def last_errors(workspace_ids: Collection[UUID]) -> Mapping[str, str]:
     """Return what the latest build of each workspace said when it failed."""
     rows = Workspace.objects.filter(pk__in=workspace_ids).exclude(latest_build__job__error="")
     errors = rows.values_list("pk", "latest_build__job__error")
-    return {str(workspace_id): error for workspace_id, error in errors}
+    return {str(workspace_id): mask_secrets(error) for workspace_id, error in errors}
 
 
 def count_cold_starts(*, until: datetime, since: datetime | None = None) -> Coalesce:

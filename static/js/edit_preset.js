@@ -25,7 +25,7 @@
     previewSoon();
   };
 
-  const isEmpty = (row) => [...row.querySelectorAll("input")].every((input) => !input.value);
+  const isEmpty = (row) => [...row.querySelectorAll("input[name]")].every((input) => !input.value);
 
   // The rows that stand ready without a script are not needed with one.
   const removeSpareRows = () => {

@@ -1,7 +1,7 @@
 // The pool's hours as curves (uPlot). The page holds the numbers, and a table that says the same.
 (() => {
   const HEIGHT = 260;
-  const LABEL_ROOM = 16;
+  const FLAG_ROOM = 28;
   const AN_HOUR_S = 3600;
 
   const clock = new Intl.DateTimeFormat(undefined, { hour: "2-digit", minute: "2-digit" });
@@ -36,16 +36,12 @@
     return [{ ...look, values: sayTimes }, { ...look, space: 30, size: 36, values: whole }];
   };
 
-  // Vertical lines where somebody did something or something went wrong, numbered as in the list
-  // below; where they stand too close to be read only the first has its number.
+  // Vertical lines where somebody did something or something went wrong.
   const drawMarks = (marks) => (plot) => {
     const { ctx, bbox } = plot;
     ctx.save();
     ctx.strokeStyle = colour("--bar-expired");
-    ctx.fillStyle = colour("--tone-warn");
-    ctx.textAlign = "center";
     ctx.setLineDash([2, 3]);
-    let labelled = -Infinity;
     for (const mark of marks) {
       const x = Math.round(plot.valToPos(mark.at, "x", true));
       if (x < bbox.left || x > bbox.left + bbox.width) continue;
@@ -53,11 +49,74 @@
       ctx.moveTo(x, bbox.top);
       ctx.lineTo(x, bbox.top + bbox.height);
       ctx.stroke();
-      if (Math.abs(x - labelled) < LABEL_ROOM * devicePixelRatio) continue;
-      ctx.fillText(mark.label, x, bbox.top - 3);
-      labelled = x;
     }
     ctx.restore();
+  };
+
+  // On top of each line stands a flag with the numbers of the list below: one for all that stand
+  // too close. Pointed at or focused, it is read out; one stop of the tab key for all.
+  const flagsOf = (plot, marks) => {
+    const flags = [];
+    for (const mark of [...marks].sort((one, other) => one.at - other.at)) {
+      const x = plot.over.offsetLeft + plot.valToPos(mark.at, "x");
+      const last = flags.at(-1);
+      if (last && x - last.x < FLAG_ROOM) last.marks.push(mark);
+      else flags.push({ x, marks: [mark] });
+    }
+    return flags;
+  };
+
+  const numbersOf = (marks) => {
+    const [newest, oldest] = [marks.at(-1).number, marks[0].number];
+    return newest === oldest ? `${newest}` : `${newest}–${oldest}`;
+  };
+
+  const say = (mark) => `${exact.format(instant(mark.at))}: ${mark.text}`;
+
+  const readOut = (marks) => {
+    const lines = marks.map((mark) => {
+      const line = document.createElement("li");
+      line.textContent = `${mark.number}. ${say(mark)}`;
+      return line;
+    });
+    document.getElementById("timeline-readout").replaceChildren(...lines);
+    const shown = marks.map((mark) => String(mark.number));
+    for (const item of document.querySelectorAll("[data-mark]")) {
+      item.classList.toggle("is-shown", shown.includes(item.dataset.mark));
+    }
+  };
+
+  const flag = ({ x, marks }, index) => {
+    const button = document.createElement("button");
+    button.type = "button";
+    button.className = "timeline-flag";
+    button.style.left = `${x}px`;
+    button.tabIndex = index === 0 ? 0 : -1;
+    button.textContent = numbersOf(marks);
+    button.setAttribute("aria-label", marks.map(say).join("; "));
+    for (const kind of ["pointerenter", "focus", "click"]) {
+      button.addEventListener(kind, () => readOut(marks));
+    }
+    return button;
+  };
+
+  const placeFlags = (marks) => (plot) => {
+    const place = document.getElementById("timeline-flags");
+    const held = [...place.children].indexOf(document.activeElement);
+    const flags = flagsOf(plot, marks).map(flag);
+    place.replaceChildren(...flags);
+    place.hidden = flags.length === 0;
+    flags[Math.min(held, flags.length - 1)]?.focus();
+  };
+
+  const moveFlag = (event) => {
+    const step = { ArrowRight: 1, ArrowLeft: -1 }[event.key];
+    const next = step && (step > 0 ? event.target.nextElementSibling : event.target.previousElementSibling);
+    if (!next) return;
+    event.preventDefault();
+    event.target.tabIndex = -1;
+    next.tabIndex = 0;
+    next.focus();
   };
 
   const draw = (place, data) => {
@@ -66,10 +125,10 @@
       width: Math.max(place.clientWidth, 240),
       height: HEIGHT,
       scales: { x: { range: () => [data.at[0], data.at.at(-1) + AN_HOUR_S] }, y: { range: (_, low, high) => [0, Math.max(high ?? 0, 1) * 1.1] } },
-      padding: [18, null, null, null],
+      padding: [30, null, null, null],
       series: series(data),
       axes: axes(),
-      hooks: { draw: [drawMarks(data.marks)] },
+      hooks: { draw: [drawMarks(data.marks)], ready: [placeFlags(data.marks)], setSize: [placeFlags(data.marks)] },
     };
     const columns = [data.at, data.desired, data.ready, data.claims, data.misses];
     return new window.uPlot(options, columns, place);
@@ -82,6 +141,7 @@
     const data = JSON.parse(source.textContent);
     place.hidden = false;
     let plot = draw(place, data);
+    document.getElementById("timeline-flags").addEventListener("keydown", moveFlag);
     new ResizeObserver(() => {
       if (place.clientWidth !== plot.width) plot.setSize({ width: place.clientWidth, height: HEIGHT });
     }).observe(place);

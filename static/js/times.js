@@ -12,7 +12,8 @@
     const minutes = Math.floor(total / 60);
     if (minutes < 60) return `${minutes} min`;
     const hours = Math.floor(minutes / 60);
-    if (hours < 48) return minutes % 60 ? `${hours} h ${minutes % 60} min` : `${hours} h`;
+    if (hours < 24) return minutes % 60 ? `${hours} h ${minutes % 60} min` : `${hours} h`;
+    if (hours < 48 && hours > 24) return `1 d ${hours - 24} h`;
     return `${Math.floor(hours / 24)} d`;
   };
 

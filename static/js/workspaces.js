@@ -34,15 +34,16 @@
     };
 
     const offers = (text) => {
+      const minus = text.startsWith("-") ? "-" : "";
       const colon = text.indexOf(":");
       const begins = (part) => (word) => word.toLowerCase().startsWith(part.toLowerCase());
-      if (colon < 0) return Object.keys(words).filter(begins(text)).map((key) => `${key}:`);
-      const key = text.slice(0, colon).toLowerCase();
+      if (colon < 0) return Object.keys(words).map((key) => `${minus}${key}:`).filter(begins(text));
+      const key = text.slice(minus.length, colon).toLowerCase();
       const part = text.slice(colon + 1).replace(/^"/, "");
       const values = (words[key] ?? []).filter((value) => value.toLowerCase() !== part.toLowerCase());
       const first = values.filter(begins(part));
       const inside = values.filter((value) => !first.includes(value) && value.toLowerCase().includes(part.toLowerCase()));
-      return [...first, ...inside].map((value) => (/\s/.test(value) ? `${key}:"${value}"` : `${key}:${value}`));
+      return [...first, ...inside].map((value) => (/\s/.test(value) ? `${minus}${key}:"${value}"` : `${minus}${key}:${value}`));
     };
 
     const close = () => {

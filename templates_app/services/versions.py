@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any
 
 from django.db import transaction
@@ -70,13 +71,21 @@ def create_template(
     created_by: User,
     version: VersionSpec,
     check_presets: bool = True,
+    now: datetime | None = None,
     **fields: Any,
 ) -> Template:
-    """Create a template with its first version, which becomes the active one."""
+    """Create a template with its first version, which becomes the active one.
+
+    `now` is when the version was made, if that is not this moment.
+    """
     with transaction.atomic():
         template = Template.objects.create(organization=organization, name=name, **fields)
         first = create_version(
-            template=template, created_by=created_by, spec=version, check_presets=check_presets
+            template=template,
+            created_by=created_by,
+            spec=version,
+            check_presets=check_presets,
+            now=now,
         )
         template.active_version = first
         template.save(update_fields=["active_version", "updated_at"])
@@ -84,7 +93,12 @@ def create_template(
 
 
 def create_version(
-    *, template: Template, created_by: User, spec: VersionSpec, check_presets: bool = True
+    *,
+    template: Template,
+    created_by: User,
+    spec: VersionSpec,
+    check_presets: bool = True,
+    now: datetime | None = None,
 ) -> TemplateVersion:
     """Add a version with its parameter definitions and presets; it is not promoted.
 
@@ -102,6 +116,7 @@ def create_version(
             startup_timeout_seconds=spec.startup_timeout_seconds,
             tags=dict(spec.tags),
             daily_cost=spec.daily_cost,
+            **({"created_at": now} if now else {}),
         )
         ParameterDefinition.objects.bulk_create(
             _definition_row(version, position, each, spec.texts.get(each.name, ParameterText()))

@@ -18,7 +18,7 @@ from accounts.enums import AuditSource, TokenScope
 from accounts.models import Group
 from accounts.services import create_token
 from prebuilds.dashboard.urls import urlpatterns
-from prebuilds.models import ReconcileDecision, ReconcileRun
+from prebuilds.models import Claim, ReconcileDecision, ReconcileRun
 from templates_app.models import Preset
 from templates_app.services import set_desired_instances
 from tests.integration.prebuilds.dashboard.house import House, add_workspace
@@ -40,6 +40,15 @@ def keys(house: House) -> dict[str, Any]:
     """Return something for every parameter of an address."""
     workspace = add_workspace(house.preset, owner_id=house.admin.pk, name="api-server")
     add_workspace(house.preset)
+    Claim.objects.create(
+        workspace=workspace,
+        template=house.template,
+        preset=house.preset,
+        user=house.admin,
+        outcome="cold",
+        reason="pool_empty",
+        wait_seconds=217.5,
+    )
     run = ReconcileRun.objects.create(trigger="bell", started_at=NOW, completed_at=NOW, created=1)
     ReconcileDecision.objects.create(
         run=run,

@@ -56,4 +56,7 @@ def test_a_wrong_input_has_the_focus_and_its_error(
 
     wrong = page.get_by_label("New password", exact=False).first
     expect(wrong).to_be_focused()
-    expect(wrong).to_have_accessible_description("At least 8 characters. This field is required.")
+    expect(wrong).to_have_accessible_description(
+        "At least 8 characters, not only digits, no common password, nothing like the user's name."
+        " This field is required."
+    )

@@ -55,6 +55,30 @@ def test_a_search_completes_by_keyboard_and_is_kept(house: House, sign_in: SignI
     expect(page.get_by_role("link", name="broken")).to_be_visible()
 
 
+def test_a_minus_is_completed_too_and_leaves_prebuilds_out(house: House, sign_in: SignIn) -> None:
+    add_workspace(house.preset)
+    add_workspace(house.preset, owner_id=house.member.pk, name="api")
+    page = sign_in("ana")
+    page.goto("/workspaces/?q=")
+    expect(page.locator("#workspaces tbody tr")).to_have_count(2)
+    box = page.get_by_role("combobox", name="Search workspaces")
+
+    box.press_sequentially("-ow")
+    expect(page.get_by_role("option", name="-owner:")).to_be_visible()
+    box.press("ArrowDown")
+    box.press("Enter")
+    box.press_sequentially("pre")
+    expect(page.get_by_role("option", name="-owner:prebuilds")).to_be_visible()
+    box.press("ArrowDown")
+    box.press("Enter")
+    expect(box).to_have_value("-owner:prebuilds ")
+    box.press("Enter")
+
+    expect(page.locator("#workspaces tbody tr")).to_have_count(1)
+    expect(page.get_by_role("link", name="api", exact=True)).to_be_visible()
+    expect(page.get_by_role("link", name="People's")).to_be_visible()
+
+
 def test_ticks_survive_the_live_list_and_stop_what_was_ticked(
     house: House, sign_in: SignIn
 ) -> None:

@@ -7,6 +7,8 @@ from contextlib import contextmanager
 
 import pytest
 
+from accounts.audit import Actor
+from accounts.enums import AuditSource
 from prebuilds import claims, services
 from prebuilds.claims import Options
 from prebuilds.errors import IdempotencyKeyReused, PresetNotOfTemplate
@@ -116,7 +118,7 @@ class People:
         return services.request_build(
             workspace=Workspace.objects.get(pk=workspace.id),
             transition=transition,
-            actor=(owners or self.people)[0],
+            actor=Actor(user=(owners or self.people)[0], source=AuditSource.PAGE),
             now=self.now,
         )
 

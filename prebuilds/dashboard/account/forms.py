@@ -7,7 +7,7 @@ from django import forms
 
 from accounts.enums import TokenScope
 from prebuilds.dashboard.base.forms import HouseForm
-from prebuilds.dashboard.people.forms import PASSWORD_LIMIT, new_password
+from prebuilds.dashboard.people.forms import GOOD_ENOUGH, PASSWORD_LIMIT, new_password
 
 LIFETIMES: Final = (
     ("7", "7 days"),
@@ -41,7 +41,7 @@ class PasswordForm(HouseForm):
         strip=False,
         widget=forms.PasswordInput(attrs={"autocomplete": "current-password"}),
     )
-    password = new_password(label="New password", help_text="At least 8 characters.")
+    password = new_password(label="New password", help_text=GOOD_ENOUGH)
     again = new_password(label="New password, once more")
 
     def clean(self) -> dict[str, Any]:

@@ -28,6 +28,7 @@ TYPES: Final = {
     "templateversion": "template version",
     "provisionerjob": "provisioner job",
     "provisionerkey": "provisioner key",
+    "signintries": "sign-in",
     "token": "API token",
     "user": "person",
 }

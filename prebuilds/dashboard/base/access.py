@@ -12,6 +12,7 @@ from django.conf import settings
 from django.contrib.auth.views import redirect_to_login
 from django.http import HttpRequest, HttpResponse, HttpResponseBase
 
+from accounts import audit
 from accounts.audit import Actor
 from accounts.enums import AuditSource
 from accounts.models import User
@@ -27,8 +28,7 @@ def current_user(request: HttpRequest) -> User:
 
 def actor_of(request: HttpRequest) -> Actor:
     """Return who is signed in as the audit log names them."""
-    address = request.META.get("REMOTE_ADDR") or None
-    return Actor(user=current_user(request), source=AuditSource.PAGE, address=address)
+    return audit.actor_at(request.META, user=current_user(request), source=AuditSource.PAGE)
 
 
 def signed_in(view: View[Arguments]) -> View[Arguments]:

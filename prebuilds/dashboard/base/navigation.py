@@ -83,6 +83,13 @@ OPERATION: Final = (
         words="incidents trouble harm",
     ),
     Entry(
+        section="claims",
+        label="Claims",
+        icon="bolt",
+        name="dashboard:claims",
+        words="misses warm cold requests waits rate",
+    ),
+    Entry(
         section="people",
         label="People",
         icon="users",

@@ -13,7 +13,7 @@ from django.views.decorators.http import require_http_methods
 
 from accounts.errors import AccountsError
 from prebuilds import claims, selectors
-from prebuilds.dashboard.base.access import current_user, is_fragment, signed_in
+from prebuilds.dashboard.base.access import actor_of, current_user, is_fragment, signed_in
 from prebuilds.dashboard.base.page import render_fragment, render_page
 from prebuilds.dashboard.create_workspace import queries
 from prebuilds.dashboard.create_workspace.presentation import (
@@ -128,6 +128,7 @@ def _create(request: HttpRequest, draft: Draft) -> HttpResponse:
             parameters=draft.parameters,
             now=timezone.now(),
             options=claims.Options(idempotency_key=draft.key),
+            actor=actor_of(request),
         )
     except (NameTaken, InvalidName) as error:
         draft.problems["name"] = str(error)

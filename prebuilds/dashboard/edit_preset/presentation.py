@@ -12,7 +12,12 @@ from prebuilds.dashboard.base.plan import PlanLine
 from prebuilds.dashboard.base.wording import say_count
 from prebuilds.dashboard.create_workspace.presentation import ParameterField, parameter_fields
 from prebuilds.dashboard.edit_preset.past import Change, say_difference
-from prebuilds.dashboard.edit_preset.typed import SETS, UNITS, Row, Typed
+from prebuilds.dashboard.edit_preset.schedule_rows import (
+    ScheduleRows,
+    present_rows,
+    rows_as_json,
+)
+from prebuilds.dashboard.edit_preset.typed import SETS, UNITS, Typed
 from prebuilds.dashboard.preset.foresight import plan_lines, say_plan
 from prebuilds.dashboard.preset.heat import Week, draw_week
 from prebuilds.dashboard.preset.words import name_of
@@ -45,17 +50,18 @@ class FormView:
     units: Sequence[str]
     icons: Sequence[str]
     zones: Sequence[str]
-    rows: Sequence[Row]
+    schedule: ScheduleRows
     parameters: Sequence[ParameterInput]
     errors: Mapping[str, str]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PreviewView:
-    """What stands beside the form. `problems` go to the browser as JSON, too."""
+    """What stands beside the form. `errors` and `rows` go to the browser as JSON."""
 
     problems: Sequence[tuple[str, str]]
     errors: Mapping[str, str]
+    rows: Sequence[Mapping[str, Any]]
     changes: tuple[Change, ...]
     next_cycle: str
     lines: tuple[PlanLine, ...]
@@ -76,7 +82,7 @@ def present_form(
         units=list(UNITS),
         icons=sorted(TEMPLATE_ICONS | ({typed.icon} if typed.icon else set())),
         zones=sorted(available_timezones()),
-        rows=[*typed.schedules, *[("", "")] * EMPTY_ROWS],
+        schedule=present_rows(typed.schedules, spare=EMPTY_ROWS),
         parameters=_parameters(typed, definitions, errors),
         errors=errors,
     )
@@ -91,15 +97,16 @@ def by_field(problems: Iterable[tuple[str, str]]) -> dict[str, str]:
 
 
 def present_preview(
-    preview: EditPreview, problems: Sequence[tuple[str, str]], *, zone: str, now: datetime
+    preview: EditPreview, problems: Sequence[tuple[str, str]], *, typed: Typed, now: datetime
 ) -> PreviewView:
     """Return what saving would bring, or what forbids it."""
     week = None
     if preview.forecast is not None:
-        week = draw_week(preview.forecast, zone=zone, now=now)
+        week = draw_week(preview.forecast, zone=typed.scheduling_timezone, now=now)
     return PreviewView(
         problems=[(name_of(field), detail) for field, detail in problems],
         errors=by_field(problems),
+        rows=rows_as_json(typed.schedules),
         changes=say_difference(preview.difference),
         next_cycle="" if problems else say_next(preview),
         lines=plan_lines(preview.plan),

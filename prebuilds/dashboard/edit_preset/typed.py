@@ -179,9 +179,8 @@ def _schedules(rows: Sequence[Row], problems: Problems) -> tuple[tuple[str, int]
     for number, (expression, text) in enumerate(rows, start=1):
         wanted = _whole(text)
         if wanted is None:
-            detail = (
-                f'Row {number} ("{expression}"): "{text}" is not a whole number, write 0 or more.'
-            )
+            wrong = f'"{text}" is not a whole number' if text else "the number is missing"
+            detail = f'Row {number} ("{expression}"): {wrong}, write 0 or more.'
             problems.append(("schedules", detail))
         read.append((expression, wanted or 0))
     return tuple(read)

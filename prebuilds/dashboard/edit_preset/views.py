@@ -1,9 +1,8 @@
 """Change a preset: type, see what it brings, look at the difference, save; and take edits back."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Final
+from typing import Final
 from uuid import UUID
 
 from django.contrib import messages
@@ -16,6 +15,7 @@ from accounts.models import AuditEntry
 from prebuilds.dashboard.base.access import actor_of, signed_in
 from prebuilds.dashboard.base.page import render_fragment, render_page
 from prebuilds.dashboard.base.plan import Plan, leave, render_plan
+from prebuilds.dashboard.edit_preset.draft import Draft
 from prebuilds.dashboard.edit_preset.past import (
     before_edits,
     present_conflict,
@@ -26,7 +26,6 @@ from prebuilds.dashboard.edit_preset.past import (
 from prebuilds.dashboard.edit_preset.presentation import (
     hidden_fields,
     present_form,
-    present_preview,
     review_lines,
     review_sentence,
     say_next,
@@ -36,7 +35,6 @@ from prebuilds.dashboard.edit_preset.typed import (
     Typed,
     merge,
     read_typed,
-    to_changes,
     typed_of,
 )
 from prebuilds.dashboard.preset.reach import find_changeable
@@ -44,28 +42,11 @@ from prebuilds.dashboard.preset.words import name_of
 from prebuilds.plans import EditPreview, preview_edit
 from templates_app import services
 from templates_app.errors import InvalidPreset, StalePreset
-from templates_app.models import ParameterDefinition, Preset
+from templates_app.models import Preset
 from templates_app.selectors import history_of_preset
 from templates_app.services import PresetChanges
 
 HISTORY_SHOWN: Final = 20
-
-
-@dataclass(slots=True, kw_only=True)
-class Draft:
-    """What is being edited: the preset as it stands, what was typed, and what others saved."""
-
-    preset: Preset
-    definitions: Sequence[ParameterDefinition]
-    typed: Typed
-    now: datetime
-    conflict: Any = None
-
-    def preview(self) -> tuple[PresetChanges, EditPreview, list[tuple[str, str]]]:
-        """Return the changes, what saving them brings, and everything that forbids it."""
-        changes, unreadable = to_changes(self.typed)
-        preview = preview_edit(preset=self.preset, changes=changes, now=self.now)
-        return changes, preview, [*unreadable, *preview.problems]
 
 
 @signed_in
@@ -87,7 +68,7 @@ def page(request: HttpRequest, preset_id: UUID) -> HttpResponse:
 def preview(request: HttpRequest, preset_id: UUID) -> HttpResponse:
     """Show what the form would bring, as it stands; nothing is saved."""
     draft = _open(request, find_changeable(request, preset_id))
-    return render_fragment(request, "edit_preset/preview.html", _preview_context(draft))
+    return render_fragment(request, "edit_preset/preview.html", draft.preview_context())
 
 
 @signed_in
@@ -235,23 +216,12 @@ def _show(
 ) -> HttpResponse:
     entries = history_of_preset(draft.preset.pk)[:HISTORY_SHOWN]
     context = {
-        **_preview_context(draft),
+        **draft.preview_context(),
         "template": draft.preset.version.template,
         "form": present_form(draft.typed, draft.definitions, problems),
         "history": list(map(present_edit, entries)),
     }
     return render_page(request, "edit_preset/page.html", context, section="pools", status=status)
-
-
-def _preview_context(draft: Draft) -> dict[str, Any]:
-    _, found, problems = draft.preview()
-    return {
-        "preset": draft.preset,
-        "conflict": draft.conflict,
-        "preview": present_preview(
-            found, problems, zone=draft.typed.scheduling_timezone, now=draft.now
-        ),
-    }
 
 
 def _page(preset: Preset) -> str:

@@ -71,12 +71,13 @@ async def _events(channel: str, renew: Renew | None) -> AsyncIterator[str]:
     ends = clock() + LIFETIME_SECONDS
     with listening.hub().subscribe(channel) as subscription:
         yield _event("hello")
-        while clock() < ends and not subscription.is_over:
-            if await subscription.get(timeout=PING_SECONDS) is None:
-                yield _event("ping")
-                continue
+        while clock() < ends:
+            bell = await subscription.get(timeout=PING_SECONDS)
             if subscription.is_over:
                 break
+            if bell is None:
+                yield _event("ping")
+                continue
             await asyncio.sleep(DEBOUNCE_SECONDS)
             subscription.drain()
             if renew is not None:

@@ -11,6 +11,9 @@ from accounts.models import Organization, User
 from prebuilds.dashboard.base.forms import HouseForm
 
 PASSWORD_LIMIT: Final = 1024
+GOOD_ENOUGH: Final = (
+    "At least 8 characters, not only digits, no common password, nothing like the user's name."
+)
 NAME_FORM: Final = RegexValidator(
     r"^[A-Za-z0-9][A-Za-z0-9._-]*\Z",
     "Use letters, digits, dots, dashes and underscores, a letter or digit first.",
@@ -48,7 +51,9 @@ class ProfileForm(HouseForm):
 class PasswordForm(HouseForm):
     """A new password for somebody."""
 
-    password = new_password(label="New password", help_text="Tell it to them in a safe way.")
+    password = new_password(
+        label="New password", help_text=f"{GOOD_ENOUGH} Tell it to them in a safe way."
+    )
 
 
 class NewPersonForm(ProfileForm):
@@ -57,7 +62,8 @@ class NewPersonForm(ProfileForm):
     password = new_password(
         label="Password",
         required=False,
-        help_text="Tell it to them in a safe way. Without one they cannot sign in with a password.",
+        help_text=f"{GOOD_ENOUGH} Tell it to them in a safe way. Without one they cannot sign "
+        "in with a password.",
     )
     roles = forms.MultipleChoiceField(
         label="Site roles",

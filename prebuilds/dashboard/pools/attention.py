@@ -3,72 +3,32 @@
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 from textwrap import shorten
 from typing import Final
 from uuid import UUID
 
 from django.urls import reverse
 
+from accounts.policy import Action, Resource
 from prebuilds.dashboard.base.wording import say_count
+from prebuilds.dashboard.claims.asked import claims_url
+from prebuilds.dashboard.notices.advice import (
+    ADVICE,
+    RANKS,
+    Remedy,
+    find_remedy,
+    say_following,
+    see_attempts,
+)
 from prebuilds.dashboard.pools.healths import HEALTHS, NEEDS_SOMEBODY, Health
-from prebuilds.dashboard.pools.searches import members_query
-from prebuilds.models import NoticeKind
 from prebuilds.selectors import NoticeRow, PoolRow
 
 FOLDED_FROM: Final = 180
 """Longer causes are folded: the first words say what it is about."""
 
-KINDS: Final[Mapping[str, tuple[str, str, str]]] = {
-    NoticeKind.HARD_LIMITED: (
-        "hand-stop",
-        "bad",
-        "Nothing is built until somebody presses Retry.",
-    ),
-    NoticeKind.VALIDATION_FAILED: (
-        "file-alert",
-        "bad",
-        "Nothing is built until its parameters are mended.",
-    ),
-    NoticeKind.BAD_SCHEDULE: (
-        "calendar-event",
-        "warn",
-        "The preset's own number holds until the schedule is mended.",
-    ),
-    NoticeKind.QUOTA: (
-        "coin",
-        "warn",
-        "They are built as soon as the quota of the prebuilds group has room.",
-    ),
-    NoticeKind.QUOTA_WARNING: (
-        "coin",
-        "warn",
-        "Pools are held back once the quota is used up.",
-    ),
-    NoticeKind.STUCK_DELETION: (
-        "trash",
-        "warn",
-        "It is not tried again by itself.",
-    ),
-    NoticeKind.RESOURCE_REPLACED: (
-        "versions",
-        "warn",
-        "This goes away by itself, or with the next version.",
-    ),
-}
-"""Icon, tone and what happens next, worst first."""
-OF_QUOTA: Final = frozenset({NoticeKind.QUOTA, NoticeKind.QUOTA_WARNING})
-ASK: Final = "Ask somebody who manages groups to raise it."
-RANKS: Final = {kind: rank for rank, kind in enumerate(KINDS)}
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Remedy:
-    """The one recommended thing to press; one with a plan opens it in the dialog."""
-
-    label: str
-    icon: str
-    url: str
-    has_plan: bool = False
+MayIn = Callable[[UUID, Action, Resource], bool]
+"""Whether the viewer may do it in an organization; what they may not press is not shown."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -89,6 +49,7 @@ class Trouble:
     next_at: datetime | None
     remedy: Remedy | None
     order: tuple[int, int, datetime]
+    harm_url: str = ""
 
     @property
     def is_long(self) -> bool:
@@ -98,18 +59,7 @@ class Trouble:
     @property
     def gist(self) -> str:
         """Return what a folded cause is about: its first line, and its last, where errors end."""
-        lines = [line.strip() for line in self.cause.strip().splitlines()]
-        ends = lines[:1] if len(lines) == 1 else [lines[0], lines[-1]]
-        return " … ".join(shorten(line, FOLDED_FROM, placeholder="…") for line in ends)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Powers:
-    """What the viewer may do, asked by organization; remedies they may not press are not shown."""
-
-    change: Callable[[UUID], bool]
-    see_members: Callable[[UUID], bool]
-    raise_quota: Callable[[UUID], bool]
+        return find_gist(self.cause)
 
 
 def list_troubles(
@@ -117,17 +67,24 @@ def list_troubles(
     pools: Sequence[PoolRow],
     *,
     errors: Mapping[UUID, str],
-    powers: Powers,
+    may_in: MayIn,
 ) -> tuple[Trouble, ...]:
     """Return open notices and pools in need without one, by the harm done in the last hour.
 
     `errors` are the words of the newest failed attempt of pools that have no notice.
     """
-    found = [_of_notice(notice, powers) for notice in notices]
+    found = [_of_notice(notice, may_in) for notice in notices]
     found += [
-        _of_pool(pool, errors.get(pool.preset_id) or "", powers) for pool in untold(notices, pools)
+        _of_pool(pool, errors.get(pool.preset_id) or "", may_in) for pool in untold(notices, pools)
     ]
     return tuple(sorted(found, key=lambda trouble: trouble.order))
+
+
+def find_gist(cause: str) -> str:
+    """Return an error's first line and its last, each shortened."""
+    lines = [line.strip() for line in cause.strip().splitlines()]
+    ends = lines[:1] if len(lines) == 1 else [lines[0], lines[-1]]
+    return " … ".join(shorten(line, FOLDED_FROM, placeholder="…") for line in ends)
 
 
 def untold(notices: Iterable[NoticeRow], pools: Iterable[PoolRow]) -> list[PoolRow]:
@@ -136,32 +93,35 @@ def untold(notices: Iterable[NoticeRow], pools: Iterable[PoolRow]) -> list[PoolR
     return [pool for pool in pools if pool.health in NEEDS_SOMEBODY and pool.preset_id not in told]
 
 
-def _of_notice(notice: NoticeRow, powers: Powers) -> Trouble:
-    icon, tone, following = KINDS[notice.kind]
+def _of_notice(notice: NoticeRow, may_in: MayIn) -> Trouble:
+    may, advice = partial(may_in, notice.organization_id), ADVICE[notice.kind]
+    reads_members = may(Action.READ, Resource.WORKSPACE)
     return Trouble(
         key=str(notice.id),
         preset_id=notice.preset_id,
         subject=_subject(notice),
         subject_url=_preset_page(notice.preset_id),
         word=notice.title,
-        icon=icon,
-        tone=tone,
+        icon=advice.icon,
+        tone=advice.tone,
         cause=notice.detail,
         since=notice.opened_at,
         harm=_harm(notice),
-        next=f"{following} {ASK}" if _needs_another(notice, powers) else following,
+        harm_url=_misses(notice) if reads_members else "",
+        next=say_following(notice.kind, may=may),
         next_at=notice.next_at,
-        remedy=_remedy(notice, powers),
+        remedy=find_remedy(notice, may=may),
         order=(-notice.cold_starts_last_hour, RANKS[notice.kind], notice.opened_at),
     )
 
 
-def _of_pool(pool: PoolRow, error: str, powers: Powers) -> Trouble:
+def _of_pool(pool: PoolRow, error: str, may_in: MayIn) -> Trouble:
     health: Health = HEALTHS[pool.health]
+    reads_members = may_in(pool.organization_id, Action.READ, Resource.WORKSPACE)
     return Trouble(
         key=f"pool-{pool.preset_id}",
         preset_id=pool.preset_id,
-        subject=f"{pool.template_name} / {pool.preset_name}",
+        subject=f"{pool.template_display_name or pool.template_name} / {pool.preset_name}",
         subject_url=_preset_page(pool.preset_id),
         word=health.word,
         icon=health.icon,
@@ -171,7 +131,7 @@ def _of_pool(pool: PoolRow, error: str, powers: Powers) -> Trouble:
         harm="",
         next="It is tried again by itself." if pool.next_at else pool.reason,
         next_at=pool.next_at,
-        remedy=_see_log(pool.preset_id) if powers.see_members(pool.organization_id) else None,
+        remedy=see_attempts(pool.preset_id) if reads_members else None,
         order=(0, len(RANKS), datetime.max.replace(tzinfo=UTC)),
     )
 
@@ -179,7 +139,7 @@ def _of_pool(pool: PoolRow, error: str, powers: Powers) -> Trouble:
 def _subject(notice: NoticeRow) -> str:
     if notice.preset_id is None:
         return notice.organization_name
-    return f"{notice.template_name} / {notice.preset_name}"
+    return f"{notice.template_title} / {notice.preset_name}"
 
 
 def _harm(notice: NoticeRow) -> str:
@@ -191,38 +151,9 @@ def _harm(notice: NoticeRow) -> str:
     return f"{said}, {total} in all" if total > recent else said
 
 
-def _remedy(notice: NoticeRow, powers: Powers) -> Remedy | None:
-    """Return what to press; None when the viewer may not, or there is nothing to press."""
-    home, preset_id = notice.organization_id, notice.preset_id
-    match notice.kind:
-        case NoticeKind.HARD_LIMITED if preset_id and powers.change(home):
-            url = reverse("dashboard:preset_retry", args=[preset_id])
-            return Remedy(label="Retry", icon="refresh", url=url, has_plan=True)
-        case NoticeKind.VALIDATION_FAILED | NoticeKind.BAD_SCHEDULE if preset_id and powers.change(
-            home
-        ):
-            url = reverse("dashboard:preset_edit", args=[preset_id])
-            return Remedy(label="Edit preset", icon="edit", url=url)
-        case NoticeKind.QUOTA | NoticeKind.QUOTA_WARNING if powers.raise_quota(home):
-            url = f"{reverse('dashboard:organization', args=[home])}#groups"
-            return Remedy(label="Raise quota", icon="coin", url=url)
-        case NoticeKind.STUCK_DELETION if powers.see_members(home):
-            query = members_query(notice.template_name, notice.preset_name, "status:failed")
-            url = f"{reverse('dashboard:workspaces')}?{query}"
-            return Remedy(label="See log", icon="file-text", url=url)
-        case NoticeKind.RESOURCE_REPLACED if notice.workspace_id and powers.see_members(home):
-            url = reverse("dashboard:workspace", args=[notice.workspace_id])
-            return Remedy(label="See log", icon="file-text", url=url)
-    return None
-
-
-def _needs_another(notice: NoticeRow, powers: Powers) -> bool:
-    return notice.kind in OF_QUOTA and not powers.raise_quota(notice.organization_id)
-
-
-def _see_log(preset_id: UUID) -> Remedy:
-    url = f"{reverse('dashboard:preset', args=[preset_id])}#attempts"
-    return Remedy(label="See log", icon="file-text", url=url)
+def _misses(notice: NoticeRow) -> str:
+    """Return the list of the cold starts it cost."""
+    return claims_url(preset=notice.preset_id, outcome="cold", since=notice.opened_at)
 
 
 def _preset_page(preset_id: UUID | None) -> str:

@@ -105,10 +105,10 @@ def _rates(trends: Trends, lists: Lists) -> Tile:
         label="Warm rate",
         main=Fact(
             text=f"{say_rate(trends.day)} in 24 h" if trends.day.total else "nobody asked",
-            url=lists.claims,
+            url=_claims(lists, last="24h"),
         ),
         more=(
-            Fact(text=f"{say_rate(trends.week)} in 7 days", url=lists.claims),
+            Fact(text=f"{say_rate(trends.week)} in 7 days", url=_claims(lists, last="7d")),
             say_trend(trends.week, trends.week_before),
         ),
     )
@@ -127,15 +127,16 @@ def _fill(pools: Sequence[PoolRow], lists: Lists) -> Tile:
 
 
 def _served(day: Served, lists: Lists) -> Tile:
-    outcome = f"{lists.claims}?outcome__exact=" if lists.claims else ""
     return Tile(
         key="served",
         label="Asked for in 24 h",
-        main=Fact(text=say_count(day.warm, "claim"), url=outcome and f"{outcome}warm"),
+        main=Fact(
+            text=say_count(day.warm, "claim"), url=_claims(lists, last="24h", outcome="warm")
+        ),
         more=(
             Fact(
                 text=say_count(day.cold, "miss", "misses"),
-                url=outcome and f"{outcome}cold",
+                url=_claims(lists, last="24h", outcome="cold"),
                 tone="bad" if day.cold else "",
                 icon="alert-triangle" if day.cold else "",
             ),
@@ -147,8 +148,8 @@ def _waits(waits: Waits, lists: Lists) -> Tile:
     return Tile(
         key="waits",
         label="19 of 20 wait less than",
-        main=Fact(text=f"{_span(waits.warm_p95)} warm", url=lists.claims),
-        more=(Fact(text=f"{_span(waits.cold_p95)} cold", url=lists.claims),),
+        main=Fact(text=f"{_span(waits.warm_p95)} warm", url=_slowest(lists, "warm")),
+        more=(Fact(text=f"{_span(waits.cold_p95)} cold", url=_slowest(lists, "cold")),),
     )
 
 
@@ -221,6 +222,15 @@ def _due_at(last: LastCycle | None, interval: timedelta) -> datetime | None:
 def _waiting(lists: Lists, who: str) -> str:
     """Return the list of the jobs that wait, of people or of prebuilds."""
     return f"{lists.jobs}?status=pending&who={who}" if lists.jobs else ""
+
+
+def _slowest(lists: Lists, outcome: str) -> str:
+    return _claims(lists, last="24h", outcome=outcome, sort="-waited")
+
+
+def _claims(lists: Lists, **asked: str) -> str:
+    """Return the list of the claims and misses that a number counts."""
+    return f"{lists.claims}?{urlencode(asked)}" if lists.claims else ""
 
 
 def _search(lists: Lists, status: str) -> str:

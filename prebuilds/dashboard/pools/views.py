@@ -20,7 +20,7 @@ from prebuilds.dashboard.base.export import Field, asked_format, export
 from prebuilds.dashboard.base.listing import list_page, query_of
 from prebuilds.dashboard.base.page import render_fragment, render_page
 from prebuilds.dashboard.pools import presentation
-from prebuilds.dashboard.pools.attention import Powers, Trouble, list_troubles
+from prebuilds.dashboard.pools.attention import Trouble, list_troubles
 from prebuilds.dashboard.pools.look import (
     LOOKS,
     PoolsLook,
@@ -152,12 +152,11 @@ def _organizations(
 
 def _troubles(user: User, look: PoolsLook) -> tuple[Trouble, ...]:
     subject = subject_of(user)
-    powers = Powers(
-        change=lambda home: subject.can(Action.UPDATE, Resource.TEMPLATE, organization_id=home),
-        see_members=lambda home: subject.can(Action.READ, Resource.WORKSPACE, organization_id=home),
-        raise_quota=lambda home: subject.can(Action.UPDATE, Resource.GROUP, organization_id=home),
-    )
-    return list_troubles(look.notices, look.overview.pools, errors=look.errors, powers=powers)
+
+    def may_in(home: UUID, action: Action, resource: Resource) -> bool:
+        return subject.can(action, resource, organization_id=home)
+
+    return list_troubles(look.notices, look.overview.pools, errors=look.errors, may_in=may_in)
 
 
 def _tiles(user: User, look: PoolsLook, now: datetime) -> tuple[Tile, ...]:
@@ -180,7 +179,7 @@ def _lists(user: User) -> Lists:
     reads_workspaces = subject.can_anywhere(Action.READ, Resource.WORKSPACE)
     reads_queue = subject.can_anywhere(Action.READ, Resource.PROVISIONER)
     return Lists(
-        claims=reverse("admin:prebuilds_claim_changelist") if user.is_staff else "",
+        claims=reverse("dashboard:claims") if reads_workspaces else "",
         workspaces=reverse("dashboard:workspaces") if reads_workspaces else "",
         jobs=reverse("dashboard:jobs") if reads_queue else "",
         provisioners=reverse("dashboard:provisioners") if reads_queue else "",

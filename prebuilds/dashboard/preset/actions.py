@@ -1,4 +1,4 @@
-"""What can be done to a pool: retry, invalidate, another number. Each shows its plan first."""
+"""What can be done to a pool: retry, invalidate, another number, delete; each shows its plan."""
 
 from collections.abc import Mapping
 from dataclasses import replace
@@ -8,6 +8,7 @@ from uuid import UUID
 
 from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect
 from django.urls import reverse
 from django.utils import timezone
 from django.views.decorators.http import require_http_methods
@@ -17,6 +18,7 @@ from prebuilds.dashboard.base.access import actor_of, signed_in
 from prebuilds.dashboard.base.page import render_fragment
 from prebuilds.dashboard.base.plan import Plan, leave, render_plan
 from prebuilds.dashboard.base.wording import say_count
+from prebuilds.dashboard.preset import queries
 from prebuilds.dashboard.preset.foresight import (
     foresee_invalidation,
     foresee_retry,
@@ -27,11 +29,16 @@ from prebuilds.dashboard.preset.reach import find_changeable
 from prebuilds.plans import plan_edit
 from templates_app import services
 from templates_app.enums import PrebuildStatus
-from templates_app.errors import InvalidPreset
+from templates_app.errors import InvalidPreset, PresetInUse, StalePreset
 from templates_app.models import Preset
 
 MOST: Final = 2_147_483_647
 """What the database's number can hold."""
+IN_USE: Final = (
+    "Workspaces were built from it or asked for by it, and their history stays. Take its pool away "
+    "instead: set desired instances to 0, and once it is empty clear the number in Edit. A new "
+    "version can do without the preset."
+)
 
 
 @signed_in
@@ -99,6 +106,46 @@ def set_desired(request: HttpRequest, preset_id: UUID) -> HttpResponse:
             messages.success(request, f"{said} {_foresee_number(preset, wanted, now)}")
             return leave(request, _page(preset))
     return _ask_number(request, preset, text, problem)
+
+
+@signed_in
+@require_http_methods(["GET", "HEAD", "POST"])
+def delete(request: HttpRequest, preset_id: UUID) -> HttpResponse:
+    """Delete a preset that nothing was ever built from."""
+    preset = find_changeable(request, preset_id)
+    version = preset.version
+    home = reverse("dashboard:template_version", args=[version.template_id, version.pk])
+    if request.method == "POST":
+        return _delete(request, preset, home)
+    shown = Plan(
+        title=f"Delete {_name(preset)}",
+        sentence="Nobody can choose it any more, and its settings are gone; the audit log keeps "
+        "them. Nothing was built from it, so no workspace is touched.",
+        verb="Delete",
+        danger=True,
+        form="edit_preset/revision.html",
+        impossible="" if queries.is_unused(preset) else IN_USE,
+    )
+    return _show(request, preset, shown, context={"revision": preset.revision})
+
+
+def _delete(request: HttpRequest, preset: Preset, home: str) -> HttpResponse:
+    text = request.POST.get("revision", "")
+    try:
+        services.delete_preset(
+            preset_id=preset.pk,
+            revision=int(text) if text.isdecimal() else 0,
+            actor=actor_of(request),
+            now=timezone.now(),
+        )
+    except PresetInUse:
+        messages.error(request, f"Nothing was deleted. {IN_USE}")
+        return leave(request, _page(preset))
+    except StalePreset as error:
+        messages.error(request, f"Nothing was deleted. {error}")
+        return leave(request, _page(preset))
+    messages.success(request, f"{_name(preset)} is deleted.")
+    return redirect(home)
 
 
 def _preview_number(

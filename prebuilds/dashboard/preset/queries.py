@@ -17,7 +17,7 @@ from prebuilds.conf import current_policy
 from prebuilds.core.actions import CreatePrebuilds, Decision, HoldCreation, Reason
 from prebuilds.core.decisions import decide_preset
 from prebuilds.dashboard.live.looks import Looks
-from prebuilds.models import Notice, PrebuildsSettings, ReconcileDecision
+from prebuilds.models import Claim, Notice, PrebuildsSettings, ReconcileDecision
 from prebuilds.notices.reading import count_cold_starts
 from templates_app.models import ParameterDefinition, Preset, PresetParameter, PresetSchedule
 from workspaces.enums import JobStatus, Transition
@@ -164,6 +164,7 @@ def notices_of(preset: Preset, *, since: datetime, now: datetime) -> QuerySet[No
     notices = Notice.objects.filter(Q(closed_at__isnull=True) | Q(opened_at__gte=since))
     return (
         notices.filter(preset=preset)
+        .select_related("preset__version__template", "claim")
         .annotate(cost=count_cold_starts(until=now))
         .order_by(F("closed_at").desc(nulls_first=True), "-opened_at")[:MARKS_SHOWN]
     )
@@ -177,3 +178,9 @@ def marks_of(preset: Preset, *, since: datetime) -> QuerySet[AuditEntry]:
     pauses = Q(object_type="prebuildssettings", action__in=("pause", "resume"))
     entries = AuditEntry.objects.filter(of_preset | promotions | pauses, at__gte=since)
     return entries.select_related("actor").order_by("-at", "-id")[:MARKS_SHOWN]
+
+
+def is_unused(preset: Preset) -> bool:
+    """Return whether nothing was ever built from a preset or asked for by it; two statements."""
+    builds = WorkspaceBuild.objects.filter(preset=preset)
+    return not (builds.exists() or Claim.objects.filter(preset=preset).exists())

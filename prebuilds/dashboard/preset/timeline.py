@@ -8,10 +8,9 @@ from typing import Any, Final
 from accounts.models import AuditEntry
 from prebuilds.dashboard.base.wording import say_list
 from prebuilds.dashboard.preset.words import name_of
-from prebuilds.models import Notice
-from prebuilds.trends import HourPoint
+from prebuilds.models import Notice, hour_of
+from prebuilds.trends import AN_HOUR, HourPoint
 
-AN_HOUR: Final = timedelta(hours=1)
 LONGEST: Final = timedelta(days=30)
 
 
@@ -47,9 +46,10 @@ class Mark:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Bucket:
-    """A row of the table."""
+    """A row of the table: from `start` until before `end`."""
 
     start: datetime
+    end: datetime
     desired: float | None
     ready: float | None
     warm: int
@@ -61,6 +61,7 @@ class Timeline:
     """Everything the chart and its table show; `data` goes to the browser as JSON."""
 
     span: Span
+    since: datetime
     data: dict[str, Any]
     buckets: tuple[Bucket, ...]
     marks: tuple[Mark, ...]
@@ -72,13 +73,14 @@ def draw_timeline(
     points: Sequence[HourPoint], marks: Iterable[Mark], *, span: Span, now: datetime
 ) -> Timeline:
     """Return the last hours of a pool; hours nobody looked at are gaps, not zeros."""
-    since = _hour_of(now) - span.length + AN_HOUR
+    since = hour_of(now) - span.length + AN_HOUR
     shown = _every_hour(points, since, now)
     events = tuple(
         sorted((mark for mark in marks if mark.at >= since), key=lambda mark: mark.at, reverse=True)
     )
     return Timeline(
         span=span,
+        since=since,
         data=_data(shown, events),
         buckets=tuple(reversed(list(_buckets(shown, span.bucket)))),
         marks=events,
@@ -101,7 +103,9 @@ def _mark(entry: AuditEntry) -> Mark:
     what = [name_of(field).lower() for field in entry.after] if entry.action == "edit" else []
     of = f": {say_list(what)}" if what else ""
     who = entry.actor.display_name if entry.actor else entry.get_source_display()
-    return Mark(at=entry.at, icon=icon, tone="busy", text=f"{word}{of} ({who})")
+    version = entry.after.get("active_version") if entry.action == "promote" else ""
+    to = f" {version}" if version else ""
+    return Mark(at=entry.at, icon=icon, tone="busy", text=f"{word}{to}{of} ({who})")
 
 
 _ACTIONS: Final = {
@@ -129,7 +133,7 @@ def _data(points: Sequence[HourPoint], marks: Sequence[Mark]) -> dict[str, Any]:
         "claims": [point.warm or None for point in points],
         "misses": [point.cold or None for point in points],
         "marks": [
-            {"at": int(mark.at.timestamp()), "label": str(number)}
+            {"at": int(mark.at.timestamp()), "number": number, "text": mark.text}
             for number, mark in enumerate(marks, start=1)
         ],
     }
@@ -147,6 +151,7 @@ def _buckets(points: Sequence[HourPoint], length: timedelta) -> Iterator[Bucket]
 def _bucket(points: Sequence[HourPoint]) -> Bucket:
     return Bucket(
         start=points[0].hour,
+        end=points[-1].hour + AN_HOUR,
         desired=_mean([point.desired for point in points]),
         ready=_mean([point.ready for point in points]),
         warm=sum(point.warm for point in points),
@@ -172,7 +177,3 @@ def _mean(values: Sequence[float | None]) -> float | None:
 
 def _rounded(value: float | None) -> float | None:
     return round(value, 2) if value is not None else None
-
-
-def _hour_of(at: datetime) -> datetime:
-    return at.replace(minute=0, second=0, microsecond=0)

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Any
 from uuid import UUID
 
@@ -144,7 +145,7 @@ def _timeline(
     if not context["may_read_runs"]:
         return draw_timeline(hours, (), span=span, now=now)
     notices = list(queries.notices_of(preset, since=since, now=now))
-    context["notices"] = advise(notices)
+    context["notices"] = advise(notices, may=partial(may, request, preset))
     marks = marks_from(queries.marks_of(preset, since=since), notices)
     return draw_timeline(hours, marks, span=span, now=now)
 

@@ -14,11 +14,15 @@ RUNNING: Final = {
     "PREBUILDS_DATA_DIR": "Database, secret key, collected static files, and the workspaces.",
     "PREBUILDS_WORKSPACES_DIR": "One directory per workspace of the local driver.",
     "PREBUILDS_DATABASE_POOL_SIZE": "Connections the web process keeps. 0: no pool.",
-    "PREBUILDS_LOG_LEVEL": "What goes to the console.",
+    "PREBUILDS_SHUTDOWN_DELAY": "How long the web server still serves after it was told to end.",
+    "PREBUILDS_LOG_LEVEL": "What goes to the log.",
+    "PREBUILDS_LOG_FORMAT": "console: a line for people. json: an object per line for programs.",
     "PREBUILDS_API_RATE": "Requests a minute with one token. 0: no limit.",
     "PREBUILDS_FAILED_TOKEN_RATE": "Requests a minute from one address with a token that is none.",
-    "PREBUILDS_FAILED_SIGN_IN_RATE": "Failed sign-ins over the API a minute from one address.",
-    "PREBUILDS_FAILED_SIGN_IN_RATE_PER_NAME": "The same with one name.",
+    "PREBUILDS_SIGN_IN_TRIES": "Wrong passwords for one name from one address before a wait.",
+    "PREBUILDS_SIGN_IN_TRIES_PER_ADDRESS": "The same for all names together.",
+    "PREBUILDS_SESSION_IDLE": "After how long without a person's doing a session ends.",
+    "PREBUILDS_SESSION_LIFETIME": "After how long a session ends in any case.",
 }
 POOLS: Final = {
     "PREBUILDS_RECONCILIATION_INTERVAL": "Time between cycles when no bell rings.",

@@ -36,8 +36,9 @@ def page(request: HttpRequest, template_id: UUID) -> HttpResponse:
 @signed_in
 @require_safe
 def state(request: HttpRequest, template_id: UUID) -> HttpResponse:
-    """Show the live part again."""
-    return render_fragment(request, "template/page.html#live", _context(request, template_id))
+    """Show the live part again, and the header, whose buttons depend on how the template stands."""
+    context = {**_context(request, template_id), "is_refresh": True}
+    return render_fragment(request, "template/page.html#live", context)
 
 
 def _context(request: HttpRequest, template_id: UUID) -> dict[str, object]:
@@ -47,6 +48,7 @@ def _context(request: HttpRequest, template_id: UUID) -> dict[str, object]:
         "template": template,
         "overview": load_overview(template, every_version=every_version, now=now),
         "every_version": every_version,
+        "live_query": "versions=all" if every_version else "",
         "rights": rights_in(request, template),
         "icon": icon_name(template.icon),
         "policy": policy_of(template),

@@ -16,7 +16,7 @@ from django.views.decorators.http import require_http_methods
 
 from accounts.models import User
 from prebuilds import services
-from prebuilds.dashboard.base.access import current_user, signed_in
+from prebuilds.dashboard.base.access import actor_of, current_user, signed_in
 from prebuilds.dashboard.base.plan import Plan, PlanLine, leave, render_plan
 from prebuilds.dashboard.base.wording import say_count
 from prebuilds.dashboard.workspaces.queries import choose_workspaces
@@ -52,7 +52,10 @@ def change(request: HttpRequest) -> HttpResponse:
         listed = _listed(viewer, request.POST.get("workspaces", "").split(","))
         allowed = [one for one in listed if may_change(viewer, one, transition)]
         outcome = services.request_builds(
-            workspaces=allowed, transition=transition, actor=viewer, now=timezone.now()
+            workspaces=allowed,
+            transition=transition,
+            actor=actor_of(request),
+            now=timezone.now(),
         )
         _say(request, transition, outcome)
         return leave(request, _back(request))

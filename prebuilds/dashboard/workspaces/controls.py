@@ -63,7 +63,10 @@ def autostop(request: HttpRequest, workspace_id: UUID) -> HttpResponse:
 
     def do(_values: dict[str, Any]) -> str:
         changed = lifecycle.set_ttl(
-            workspace_id=workspace.pk, ttl_seconds=form.seconds, now=timezone.now()
+            workspace_id=workspace.pk,
+            ttl_seconds=form.seconds,
+            now=timezone.now(),
+            actor=actor_of(request),
         )
         if changed.ttl_seconds is None:
             return f"{workspace.name} stops only when somebody stops it."
@@ -91,7 +94,9 @@ def extend(request: HttpRequest, workspace_id: UUID) -> HttpResponse:
     def do(_values: dict[str, Any]) -> str:
         now = timezone.now()
         wanted = max(deadline or now, now) + form.longer
-        lifecycle.extend_deadline(workspace_id=workspace.pk, deadline=wanted, now=now)
+        lifecycle.extend_deadline(
+            workspace_id=workspace.pk, deadline=wanted, now=now, actor=actor_of(request)
+        )
         return f"{workspace.name} runs for another {say_duration(wanted - now)}."
 
     plan = Plan(
@@ -115,7 +120,10 @@ def autostart(request: HttpRequest, workspace_id: UUID) -> HttpResponse:
 
     def do(_values: dict[str, Any]) -> str:
         changed = lifecycle.set_autostart(
-            workspace_id=workspace.pk, schedule=form.schedule, now=timezone.now()
+            workspace_id=workspace.pk,
+            schedule=form.schedule,
+            now=timezone.now(),
+            actor=actor_of(request),
         )
         if not changed.autostart_schedule:
             return f"{workspace.name} does not start by itself."
@@ -180,7 +188,9 @@ def _set_dormancy(
     request: HttpRequest, workspace: Workspace, plan: Plan, *, dormant: bool, said: str
 ) -> HttpResponse:
     def do(_values: dict[str, Any]) -> str:
-        lifecycle.set_dormancy(workspace_id=workspace.pk, dormant=dormant, now=timezone.now())
+        lifecycle.set_dormancy(
+            workspace_id=workspace.pk, dormant=dormant, now=timezone.now(), actor=actor_of(request)
+        )
         return said
 
     return _ask(request, workspace, plan, HouseForm(sent(request)), do)

@@ -10,9 +10,9 @@ from django.http import HttpRequest, HttpResponse
 from django.utils import timezone
 from django.views.decorators.http import require_http_methods
 
-from accounts.models import User
+from accounts.audit import Actor
 from prebuilds import services
-from prebuilds.dashboard.base.access import current_user, signed_in
+from prebuilds.dashboard.base.access import actor_of, signed_in
 from prebuilds.dashboard.base.plan import Plan, leave, render_plan
 from prebuilds.dashboard.create_workspace.presentation import (
     parameter_fields,
@@ -81,7 +81,7 @@ def _ask(
     given, problems = _carried(definitions, had), dict[str, str]()
     if request.method == "POST":
         given = read_values(definitions, request.POST.dict())
-        problems = _start(current_user(request), workspace, version, given)
+        problems = _start(actor_of(request), workspace, version, given)
         if not problems:
             messages.success(request, f"{workspace.name} is starting from {version.name}.")
             return leave(request, address_of(workspace))
@@ -105,7 +105,7 @@ def _ask(
 
 
 def _start(
-    actor: User, workspace: Workspace, version: TemplateVersion, given: Mapping[str, str]
+    actor: Actor, workspace: Workspace, version: TemplateVersion, given: Mapping[str, str]
 ) -> dict[str, str]:
     """Ask for the start; return what is wrong, by parameter; what no input can mend under ""."""
     try:

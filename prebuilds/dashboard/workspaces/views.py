@@ -15,7 +15,7 @@ from django.views.decorators.http import require_POST, require_safe
 from accounts import policy
 from accounts.models import User
 from prebuilds import services
-from prebuilds.dashboard.base.access import current_user, signed_in
+from prebuilds.dashboard.base.access import actor_of, current_user, signed_in
 from prebuilds.dashboard.base.export import asked_format, export
 from prebuilds.dashboard.base.listing import list_page, sort_page
 from prebuilds.dashboard.base.page import render_fragment, render_page
@@ -32,6 +32,7 @@ from workspaces.search import Search, read_search, search_words
 MINE: Final = "owner:me"
 CHIPS: Final = (
     (MINE, "Mine"),
+    ("-owner:prebuilds", "People's"),
     ("owner:prebuilds", "Prebuilds"),
     ("status:failed", "Failed"),
     ("outdated:true", "Outdated"),
@@ -113,7 +114,7 @@ def change(request: HttpRequest, workspace_id: UUID, transition: str) -> HttpRes
         raise PermissionDenied
     try:
         services.request_build(
-            workspace=workspace, transition=wanted, actor=user, now=timezone.now()
+            workspace=workspace, transition=wanted, actor=actor_of(request), now=timezone.now()
         )
     except WorkspacesError as error:
         messages.error(request, str(error))

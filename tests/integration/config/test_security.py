@@ -156,6 +156,7 @@ class TestHeaders:
 
     def test_a_file_may_be_stored_and_is_guarded_all_the_same(self):
         response = Client().get("/static/favicon.svg", secure=True)
+        response.close()
 
         assert response.status_code == 200
         assert missing(response) == {}
