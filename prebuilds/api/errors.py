@@ -6,6 +6,7 @@ from typing import Any
 
 from django.conf import settings
 from django.core.exceptions import PermissionDenied, RequestDataTooBig
+from django.db import InterfaceError, OperationalError
 from django.http import Http404
 from rest_framework import exceptions, status
 from rest_framework.response import Response
@@ -87,21 +88,9 @@ DETAIL_BY_ERROR: dict[type[Exception], str] = {LeaseLost: "lease_lost"}
 
 def answer_error(error: Exception, context: dict[str, Any]) -> Response | None:
     """Turn an exception into the one shape; an unexpected one is left to Django (500)."""
-    if isinstance(error, InvalidParameters):
+    if (ours := _answer_expected(error)) is not None:
         set_rollback()
-        problems = [
-            {"field": f"rich_parameter_values.{each.field}", "detail": each.detail}
-            for each in error.problems
-        ]
-        return body(400, "The parameter values do not validate.", validations=problems)
-    if isinstance(error, DOMAIN_ERRORS):
-        set_rollback()
-        return _refuse(error)
-    if isinstance(error, exceptions.ValidationError):
-        set_rollback()
-        return body(400, "Validation failed.", validations=list(_flatten(error.detail)))
-    if isinstance(error, RequestDataTooBig):
-        return body(413, too_large())
+        return ours
     response = exception_handler(error, context)
     if response is None:
         return None
@@ -110,6 +99,23 @@ def answer_error(error: Exception, context: dict[str, Any]) -> Response | None:
         if name in response.headers:
             answer[name] = response.headers[name]
     return answer
+
+
+def _answer_expected(error: Exception) -> Response | None:
+    match error:
+        case InvalidParameters():
+            problems = [
+                {"field": f"rich_parameter_values.{each.field}", "detail": each.detail}
+                for each in error.problems
+            ]
+            return body(400, "The parameter values do not validate.", validations=problems)
+        case exceptions.ValidationError():
+            return body(400, "Validation failed.", validations=list(_flatten(error.detail)))
+        case RequestDataTooBig():
+            return body(413, too_large())
+        case OperationalError() | InterfaceError():
+            return _ask_for_patience(error)
+    return _refuse(error) if isinstance(error, DOMAIN_ERRORS) else None
 
 
 def body(
@@ -130,6 +136,14 @@ def _refuse(error: Exception) -> Response:
     )
     if isinstance(error, TooManyTries):
         answer["Retry-After"] = str(error.retry_after)
+    return answer
+
+
+def _ask_for_patience(error: Exception) -> Response:
+    """Answer while the database is away, or cut the request off; a later one may succeed."""
+    logger.warning("database does not answer", exc_info=error)
+    answer = body(503, "The database does not answer. Try again in a moment.")
+    answer["Retry-After"] = "1"
     return answer
 
 

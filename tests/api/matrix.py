@@ -178,6 +178,8 @@ GET    200  > 334 33. 3.. .>> >>>>  /presets/<uuid:preset_id>/invalidate
 POST   302  > 334 33. 3.. .>> >>>>  /presets/<uuid:preset_id>/invalidate
 GET    200  > 334 33. 3.. .>> >>>>  /presets/<uuid:preset_id>/desired
 POST   302  > 334 33. 3.. .>> >>>>  /presets/<uuid:preset_id>/desired
+GET    200  > 334 33. 3.. .>> >>>>  /presets/<uuid:preset_id>/delete
+POST   302  > 334 33. 3.. .>> >>>>  /presets/<uuid:preset_id>/delete
 GET    200  > 334 33. 3.. .>> >>>>  /presets/<uuid:preset_id>/edit
 POST   409  > 334 33. 3.. .>> >>>>  /presets/<uuid:preset_id>/edit
 POST   200  > 334 33. 3.. .>> >>>>  /presets/<uuid:preset_id>/preview
@@ -289,6 +291,9 @@ GET    200  > 334 33. 3.. .>> >>>>  /templates/<uuid:template_id>/versions/<uuid
 POST   302  > 334 33. 3.. .>> >>>>  /templates/<uuid:template_id>/versions/<uuid:version_id>/promote
 GET    200  > 334 33. 3.. .>> >>>>  /templates/<uuid:template_id>/versions/new
 POST   422  > 334 33. 3.. .>> >>>>  /templates/<uuid:template_id>/versions/new
+GET    200  > 334 33. 3.. .>> >>>>  /templates/<uuid:template_id>/versions/<uuid:version_id>/presets/new
+POST   422  > 334 33. 3.. .>> >>>>  /templates/<uuid:template_id>/versions/<uuid:version_id>/presets/new
+POST   200  > 334 33. 3.. .>> >>>>  /templates/<uuid:template_id>/versions/<uuid:version_id>/presets/preview
 GET    200  > 33. 33. 3.. .>> >>>>  /templates/new/
 POST   422  > 33. 33. 3.. .>> >>>>  /templates/new/
 GET    200  > ... ... ... .>> >>>>  /templates/table

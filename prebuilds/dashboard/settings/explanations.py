@@ -13,6 +13,8 @@ RUNNING: Final = {
     "PREBUILDS_INSECURE_HTTP": "Outside debug: serve plain HTTP.",
     "PREBUILDS_DATA_DIR": "Database, secret key, collected static files, and the workspaces.",
     "PREBUILDS_WORKSPACES_DIR": "One directory per workspace of the local driver.",
+    "PREBUILDS_DIRECT_DATABASE_URL": "The same database past a pooler, to listen on. Unset: there "
+    "is no pooler. The password is not shown.",
     "PREBUILDS_DATABASE_POOL_SIZE": "Connections the web process keeps. 0: no pool.",
     "PREBUILDS_SHUTDOWN_DELAY": "How long the web server still serves after it was told to end.",
     "PREBUILDS_LOG_LEVEL": "What goes to the log.",
