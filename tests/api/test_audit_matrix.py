@@ -24,6 +24,7 @@ REASONS: Final = {
     "reconcile/now": "a cycle decides by itself, now or a minute later; its row says so",
     "presets/<uuid:preset>/preview": "changes nothing",
     "presets/<uuid:preset_id>/preview": "changes nothing",
+    "templates/<uuid:template_id>/versions/<uuid:version_id>/presets/preview": "changes nothing",
     "account/mail/": "one's own wish for mails; nobody else's anything",
     "mail/unsubscribe/<str:token>/": "the same, by the link in a mail",
     "sign-out/": "ends what the entry of the sign-in began",
@@ -35,6 +36,7 @@ REASONS: Final = {
 UNCHANGED: Final = {
     "account/edit": "the form gives the name and address the person has",
     "templates/<uuid:template_id>/delete": "refused: it is in use",
+    "presets/<uuid:preset_id>/delete": "refused: prebuilds came from it",
     "users/<str:user>/roles": "the body gives the roles the person has",
     "users/<str:user>/status/activate": "the person is active",
     "organizations/<str:organization>/members/<str:user>/roles": "as they are",
