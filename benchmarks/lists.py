@@ -13,7 +13,7 @@ from benchmarks import fill
 from benchmarks.scenario import Result, percentile
 from benchmarks.web import WebServer, make_token
 
-LIVE_PER_PRESET, GONE_PER_PRESET, PRESETS, CALLS = 100, 100, 100, 15
+LIVE_PER_PRESET, GONE_PER_PRESET, PRESETS, CALLS = 100, 100, 100, 40
 
 SEARCHES = (
     "",

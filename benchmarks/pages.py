@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+from django.conf import settings
 from django.core.management import call_command
 from django.db import connection, connections
 from django.test import Client
@@ -160,6 +161,7 @@ with sync_playwright() as playwright:
     page = context.new_page()
     page.goto(url)
     page.wait_for_load_state("load")
+    assert "/sign-in" not in page.url, page.url
     paint = page.evaluate("performance.getEntriesByName('first-contentful-paint')[0].startTime")
     size = page.evaluate(
         "[...performance.getEntriesByType('navigation'),"
@@ -191,7 +193,7 @@ def _first_paint(client: Client) -> tuple[float, float]:
     )
     try:
         _wait_for(port)
-        cookie = client.cookies["sessionid"].value
+        cookie = client.cookies[settings.SESSION_COOKIE_NAME].value
         visits = sorted(_visit(f"http://127.0.0.1:{port}/", cookie) for _ in range(3))
     finally:
         server.terminate()

@@ -274,6 +274,7 @@ def promotion() -> list[Result]:
         fill.clear()
         fill.add_presets(templates=1, presets=10, desired=each, versions=2)
         fill.add_ready_prebuilds(each=each)
+        cycle()  # a house's first one also makes the prebuilds user a member
         template = fill.a_template()
         newer = template.versions.get(name="v2")
         promote_version(template_id=template.pk, version_id=newer.pk, now=timezone.now())
