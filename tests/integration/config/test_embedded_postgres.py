@@ -6,6 +6,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import psutil
@@ -63,11 +64,19 @@ def kill_everything(server: Server) -> None:
     postmaster = psutil.Process(server.find().pid)
     tree = [postmaster, *postmaster.children(recursive=True)]
     for process in tree:
-        process.kill()
+        with suppress(psutil.NoSuchProcess):  # a child notices that the postmaster is gone
+            process.kill()
     deadline = time.monotonic() + 10
-    while any(p.is_running() and p.status() != "zombie" for p in tree):
+    while any(is_alive(process) for process in tree):
         assert time.monotonic() < deadline
         time.sleep(0.01)
+
+
+def is_alive(process: psutil.Process) -> bool:
+    try:
+        return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False
 
 
 def test_six_first_starts_at_once_share_one_server_and_the_last_one_out_stops_it(
