@@ -79,7 +79,7 @@ async def stream(request: HttpRequest, preset_id: UUID) -> HttpResponseBase:
     if user is None:
         return HttpResponse(status=401)
     request.user = user
-    preset = (await sync_to_async(_look)(request, preset_id, timezone.now())).preset
+    preset = await sync_to_async(_readable)(request, preset_id, timezone.now())
 
     def look() -> Look:
         now = timezone.now()
@@ -89,8 +89,11 @@ async def stream(request: HttpRequest, preset_id: UUID) -> HttpResponseBase:
 
 
 def _look(request: HttpRequest, preset_id: UUID, now: datetime) -> Look:
-    preset = require_readable(request, queries.read_preset(preset_id, now))
-    return queries.look_at(preset, now)
+    return queries.look_at(_readable(request, preset_id, now), now)
+
+
+def _readable(request: HttpRequest, preset_id: UUID, now: datetime) -> Preset:
+    return require_readable(request, queries.read_preset(preset_id, now))
 
 
 def _live(
