@@ -39,7 +39,7 @@ WHY_COLD: Final = {
 BROKEN_FROM: Final = time(9, 50)
 STOPPED_FROM: Final = time(10, 5)
 MENDED_AT: Final = time(11, 40)
-WHAT_BROKE: Final = "pip: https://mirror.example.invalid/simple/ timed out after 60 s"
+WHAT_BROKE: Final = "the package mirror mirror.example.invalid timed out after 60 s"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -28,6 +28,7 @@ from prebuilds.models import (
     ReconcileDecision,
     ReconcileRun,
     Trigger,
+    hour_of,
 )
 from templates_app import services as template_services
 from templates_app.models import Preset, TemplateVersion
@@ -44,7 +45,7 @@ PRESETS_THERE: Final = 8
 
 def write_hours(presets: Presets, past: Past) -> None:
     """Write what the roll-up would have: claims as they were, and pools full but for those."""
-    counts = Counter((one.pool, _hour_of(one.at), one.is_warm) for one in past.asked)
+    counts = Counter((one.pool, hour_of(one.at), one.is_warm) for one in past.asked)
     hours = [
         past.start + number * AN_HOUR for number in range(int((past.end - past.start) / AN_HOUR))
     ]
@@ -170,7 +171,3 @@ def _state_after(one: Asking, past: Past) -> dict[str, object]:
             deleting=0,
         )
     )
-
-
-def _hour_of(at: datetime) -> datetime:
-    return at.replace(minute=0, second=0, microsecond=0)
