@@ -3,13 +3,21 @@
 No I/O, no clock: the same decision that the reconciler carries out says what is the matter.
 """
 
-from collections.abc import Collection, Iterator, Mapping
-from dataclasses import dataclass, field
+from collections import Counter
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import Any, Final
 from uuid import UUID
 
-from prebuilds.core.actions import Decision, HoldCreation, Reason, SetStatus, is_stuck
+from prebuilds.core.actions import (
+    CreatePrebuilds,
+    Decision,
+    HoldCreation,
+    Reason,
+    SetStatus,
+    is_stuck,
+)
 from prebuilds.core.policy import Policy
 from prebuilds.core.snapshot import OrganizationSnapshot, Snapshot, Status
 
@@ -74,6 +82,24 @@ def quota_warnings(snapshot: Snapshot, barred: Collection[UUID] = ()) -> tuple[I
     )
 
 
+def still_nearly_used_up(snapshot: Snapshot, decisions: Iterable[Decision]) -> frozenset[UUID]:
+    """Return the organizations that are to be warned of once their pools are refilled.
+
+    A claim takes its cost along, and the cycle that sees it asks for the next prebuild. So a
+    warning does not end in between: every claim would be two mails.
+    """
+    refill = Counter[UUID]()
+    for decision in decisions:
+        refill[decision.preset.organization_id] += _coming(decision) * decision.preset.daily_cost
+    return frozenset(
+        organization_id
+        for organization_id, organization in snapshot.organizations.items()
+        if _is_nearly_used_up(
+            replace(organization, quota_used=organization.quota_used + refill[organization_id])
+        )
+    )
+
+
 _Trouble = tuple[IncidentKind, str, dict[str, Any]]
 
 
@@ -114,6 +140,16 @@ def _quota_trouble(decision: Decision) -> Iterator[_Trouble]:
     if held:
         cost = decision.preset.daily_cost
         yield IncidentKind.QUOTA, _held(held, cost), {"held": held, "daily_cost": cost}
+
+
+def _coming(decision: Decision) -> int:
+    """Count what this cycle creates, and what waits for nothing but builds under way."""
+    return sum(
+        action.count
+        for action in decision.actions
+        if isinstance(action, CreatePrebuilds)
+        or (isinstance(action, HoldCreation) and action.reason == Reason.HELD_IN_FLIGHT)
+    )
 
 
 def _held(count: int, cost: int) -> str:

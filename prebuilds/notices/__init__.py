@@ -17,7 +17,13 @@ from django.db.models import F, Value
 from django.db.models.functions import Greatest
 
 from prebuilds.core.actions import Decision
-from prebuilds.core.incidents import Incident, IncidentKind, notices_due, quota_warnings
+from prebuilds.core.incidents import (
+    Incident,
+    IncidentKind,
+    notices_due,
+    quota_warnings,
+    still_nearly_used_up,
+)
 from prebuilds.core.policy import Policy
 from prebuilds.core.snapshot import Snapshot
 from prebuilds.mail.writing import write_mails
@@ -63,7 +69,7 @@ class _Difference:
 
 def sync_notices(
     *,
-    decisions: Iterable[Decision],
+    decisions: Sequence[Decision],
     snapshot: Snapshot,
     policy: Policy,
     left_alone: Collection[UUID] = (),
@@ -76,7 +82,8 @@ def sync_notices(
     """
     due, poisoned = _find_due(decisions, policy)
     due |= {_key(one): one for one in quota_warnings(snapshot, left_alone)}
-    difference = _compare(due, read_rows(now), untouched={*left_alone, *poisoned})
+    untouched = {*left_alone, *poisoned, *still_nearly_used_up(snapshot, decisions)}
+    difference = _compare(due, read_rows(now), untouched=untouched)
     return _write(difference, now) if difference else Changes()
 
 

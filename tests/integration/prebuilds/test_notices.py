@@ -296,6 +296,41 @@ class TestQuota:
         assert told() == [("quota_warning", False)]
         assert Notice.objects.get().cold_starts == 0
 
+    def test_a_claim_that_is_refilled_at_once_does_not_close_and_open_the_warning(self):
+        preset = make_preset(desired_instances=4, version={"daily_cost": 2})
+        self.allow(10)
+        factories.make_ready_prebuilds(preset, 4, now=NOON)
+        person = factories.make_user()
+        factories.allow(person, 100)
+        cycle()
+
+        for number in range(1, 4):
+            factories.claims.claim_or_create_workspace(
+                owner=person,
+                template=preset.version.template,
+                preset_id=preset.pk,
+                name=f"mine-{number}",
+                parameters={},
+                now=NOON + number * MINUTE,
+            )
+            cycle(NOON + number * MINUTE)
+            cycle(NOON + number * MINUTE + SECOND)
+
+        assert Claim.objects.filter(outcome="warm").count() == 3
+        assert told() == [("quota_warning", True)]
+
+    def test_the_warning_ends_when_what_was_claimed_is_not_refilled(self):
+        preset = make_preset(desired_instances=4, version={"daily_cost": 2})
+        self.allow(10)
+        cycle()
+        cycle(NOON + MINUTE)
+
+        Preset.objects.filter(pk=preset.pk).update(desired_instances=3)
+        cycle(NOON + 2 * MINUTE)
+        cycle(NOON + 3 * MINUTE)
+
+        assert told() == [("quota_warning", False)]
+
     def test_an_allowance_of_another_group_counts(self):
         make_preset(desired_instances=4, version={"daily_cost": 2})
         self.allow(10)
