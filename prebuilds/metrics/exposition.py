@@ -74,7 +74,9 @@ class Exposition:
         self._read_at = started
 
     def _age(self) -> timedelta | None:
-        return self._clock() - self._read_at if self._read_at else None
+        """Return how old the text is; None without one, or when the clock went back since."""
+        age = self._clock() - self._read_at if self._read_at else None
+        return None if age is None or age < timedelta() else age
 
 
 def render(*, now: datetime) -> str:

@@ -2,7 +2,8 @@
 
 The mark stays MARGIN behind the clock, because a row's time is when its transaction began: what
 is older than that is committed. A reader takes both parts from one snapshot, so that a mark that
-moves meanwhile makes no counter fall.
+moves meanwhile makes no counter fall. What ended before it began, by a clock that was set back or
+by that of another machine, took no time: a sum never falls, either.
 """
 
 from collections.abc import Iterable, Mapping
@@ -35,7 +36,7 @@ COUNT_SINCE: Final = """
 WITH ended AS (
     SELECT build.preset_id, version.template_id, build.stage, build.build_number,
            build.transition, build.initiator_id, build.replacements, job.error, job.canceled_at,
-           extract(epoch FROM job.completed_at - build.created_at) AS seconds
+           greatest(extract(epoch FROM job.completed_at - build.created_at), 0) AS seconds
       FROM workspaces_provisionerjob AS job
       JOIN workspaces_workspacebuild AS build ON build.job_id = job.id
       JOIN templates_app_templateversion AS version ON version.id = build.template_version_id
@@ -70,7 +71,7 @@ happened AS (
      WHERE created_at > %(since)s AND created_at <= %(until)s
      UNION ALL
     SELECT 'cycle_seconds', NULL, NULL, '',
-           extract(epoch FROM completed_at - started_at)
+           greatest(extract(epoch FROM completed_at - started_at), 0)
       FROM prebuilds_reconcilerun
      WHERE completed_at > %(since)s AND completed_at <= %(until)s AND lock_acquired
 )

@@ -243,6 +243,19 @@ class TestHistograms:
         name = "prebuilt_workspace_claim_duration_seconds_bucket"
         assert value(name, **LABELS, le="5") == 1
 
+    def test_a_clock_that_went_back_meanwhile_takes_nothing_from_the_sum(self, preset):
+        factories.make_ready_prebuilds(preset, 1, now=NOON)
+        claim(preset)
+        factories.finish_all_jobs(now=NOON - timedelta(seconds=30))
+        ReconcileRun.objects.create(
+            trigger="bell", started_at=NOON, completed_at=NOON - timedelta(seconds=1)
+        )
+
+        name = "prebuilt_workspace_claim_duration_seconds"
+        assert value(f"{name}_count", **LABELS) == value(f"{name}_bucket", **LABELS, le="1") == 1
+        assert value(f"{name}_sum", **LABELS) == 0
+        assert value("prebuilds_reconciliation_duration_seconds_sum") == 0
+
     def test_creations_of_prebuilds_and_of_people_are_told_apart(self, preset):
         claim(preset)
         factories.make_pending_prebuilds(preset, 1, now=NOON)
@@ -340,6 +353,16 @@ class TestKept:
         assert kept.text() is first
         clock.now += timedelta(seconds=2)
         assert kept.text() is not first
+
+    def test_a_clock_that_went_back_does_not_keep_it_until_it_has_caught_up(self, preset):
+        clock = Clock()
+        kept = metrics.Exposition(clock)
+        first = kept.text()
+
+        clock.now -= HOUR
+
+        assert kept.text() is not first
+        assert f"last_updated {clock.now.timestamp()}" in kept.text()
 
 
 class Clock:
