@@ -45,5 +45,7 @@ def _is_from_our_networks(request: HttpRequest) -> bool:
         address = ip_address(request.META.get("REMOTE_ADDR", ""))
     except ValueError:
         return False
+    # A socket that listens for both families tells an IPv4 client as ::ffff:10.1.2.3.
+    names = (address, getattr(address, "ipv4_mapped", None) or address)
     networks: Sequence[IPv4Network | IPv6Network] = settings.PREBUILDS_METRICS_NETWORKS
-    return any(address in network for network in networks)
+    return any(name in network for name in names for network in networks)

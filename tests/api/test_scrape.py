@@ -37,3 +37,10 @@ def test_a_network_opens_it(settings):
     assert scrape(address="10.1.2.3").status_code == 200
     assert scrape(address="::1").status_code == 200
     assert scrape(address="192.0.2.1").status_code == 404
+
+
+def test_a_network_opens_it_to_addresses_as_a_socket_of_both_families_tells_them(settings):
+    settings.PREBUILDS_METRICS_NETWORKS = [ip_network("10.0.0.0/8")]
+
+    assert scrape(address="::ffff:10.1.2.3").status_code == 200
+    assert scrape(address="::ffff:192.0.2.1").status_code == 404
