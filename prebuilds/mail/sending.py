@@ -8,7 +8,7 @@ ever got would say it was sent, and no row could tell: a pool would stand still 
 
 import logging
 import time
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -23,6 +23,7 @@ from accounts.models import Organization
 from prebuilds.mail.composing import compose
 from prebuilds.mail.recipients import list_recipients, wish_of
 from prebuilds.mail.wording import say_error
+from prebuilds.mail.writing import newest_digest_day
 from prebuilds.models import Mail
 
 logger = logging.getLogger(__name__)
@@ -36,6 +37,7 @@ PATIENCE_SECONDS: Final = 30.0
 
 NOT_IN_TIME: Final = "No mail server took it within three days."
 UNWANTED: Final = "Its reader has left, has no address, opted out or may not read it any more."
+OVERTAKEN: Final = "The next day's reminder takes its place."
 
 
 @dataclass(slots=True, kw_only=True)
@@ -66,6 +68,8 @@ def send_due(
     started = time.monotonic()
     unwanted = _find_unwanted(rows)
     delivery.given_up += _give_up(Mail.objects.filter(pk__in=unwanted), now, UNWANTED)
+    if overtaken := _find_overtaken(rows, now) - unwanted:
+        delivery.given_up += _give_up(Mail.objects.filter(pk__in=overtaken), now, OVERTAKEN)
     if not _open(connection):
         delivery.reached = False
         return delivery
@@ -74,7 +78,7 @@ def send_due(
             elapsed = time.monotonic() - started
             if elapsed > patience_seconds or not delivery.reached:
                 break
-            if row.pk not in unwanted:
+            if row.pk not in unwanted | overtaken:
                 _send(row, connection, now + timedelta(seconds=elapsed), delivery)
     finally:
         with suppress(OSError, SMTPException):
@@ -175,7 +179,13 @@ def _just(row: Mail) -> QuerySet[Mail]:
     return Mail.objects.filter(pk=row.pk, sent_at__isnull=True, given_up_at__isnull=True)
 
 
-def _find_unwanted(rows: Sequence[Mail]) -> Collection[UUID]:
+def _find_overtaken(rows: Sequence[Mail], now: datetime) -> set[UUID]:
+    """Find reminders of a day that is over: the next one tells what is still open."""
+    newest = newest_digest_day(now)
+    return {row.pk for row in rows if row.digest_on and row.digest_on < newest}
+
+
+def _find_unwanted(rows: Sequence[Mail]) -> set[UUID]:
     """Find mails whose reader would not get them now; three statements for each kind."""
     homes = set(Organization.objects.values_list("pk", flat=True))
     readers: Mapping[Any, Mapping[UUID, set[UUID]]] = {

@@ -5,7 +5,7 @@ A body is made once for all who get it. Statements do not grow with notices or p
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, time
+from datetime import UTC, date, datetime, time, timedelta
 from typing import Any, Final
 from uuid import UUID
 
@@ -61,13 +61,18 @@ def write_digests(*, now: datetime) -> int:
     Each lists what is open in the organizations its reader looks after. What opened today was
     told today. At most five statements, one when nothing is open.
     """
-    today = now.astimezone(UTC)
-    if today.hour < settings.PREBUILDS_DIGEST_HOUR:
+    today = now.astimezone(UTC).date()
+    if newest_digest_day(now) != today:
         return 0
-    midnight = datetime.combine(today.date(), time.min, UTC)
+    midnight = datetime.combine(today, time.min, UTC)
     still_open = Notice.objects.filter(closed_at__isnull=True, opened_at__lt=midnight)
     notices = list(_with_names(still_open).order_by("opened_at", "pk"))
-    return _write_digests(notices, today.date(), now) if notices else 0
+    return _write_digests(notices, today, now) if notices else 0
+
+
+def newest_digest_day(now: datetime) -> date:
+    """Return the day (UTC) whose digest is the newest there can be: today's, once its hour came."""
+    return (now.astimezone(UTC) - timedelta(hours=settings.PREBUILDS_DIGEST_HOUR)).date()
 
 
 def _write_digests(notices: Sequence[Notice], today: date, now: datetime) -> int:

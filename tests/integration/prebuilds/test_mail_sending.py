@@ -9,8 +9,8 @@ from django.core import mail as django_mail
 
 from accounts.models import Membership
 from prebuilds import tasks
-from prebuilds.mail import preferences, sending
-from prebuilds.models import Mail
+from prebuilds.mail import preferences, sending, writing
+from prebuilds.models import Mail, Notice
 from tests import factories
 from tests.factories import NOON, hours
 from tests.integration.prebuilds.mailing import (
@@ -274,6 +274,50 @@ class TestWhoStillWantsIt:
 
         with django_assert_max_num_queries(7 + 2 * 10):
             assert send(port).sent == 10
+
+
+class TestReminders:
+    """Of daily ones that waited for the server only the newest goes out."""
+
+    DAY = timedelta(days=1)
+
+    def remind(self, days):
+        """Write the reminders of these days, with the server away."""
+        make_mails("ana")
+        Mail.objects.update(sent_at=NOON)
+        for day in range(1, days + 1):
+            assert writing.write_digests(now=NOON + day * self.DAY) == 1
+
+    def test_after_days_without_a_server_one_goes_out(self, inbox, port):
+        self.remind(3)
+
+        done = send(port, now=NOON + 3 * self.DAY)
+
+        assert (done.sent, done.given_up) == (1, 2)
+        sent = Mail.objects.get(step="digest", given_up_at=None)
+        assert (sent.digest_on, sent.sent_at is None) == ((NOON + 3 * self.DAY).date(), False)
+        errors = Mail.objects.exclude(given_up_at=None).values_list("error", flat=True)
+        assert set(errors) == {sending.OVERTAKEN}
+
+    def test_one_that_would_tell_what_is_over_goes_out_no_more(self, inbox, port):
+        self.remind(1)
+        Notice.objects.update(closed_at=NOON + self.DAY, cold_starts=0)
+
+        assert send(port, now=NOON + 2 * self.DAY).given_up == 1
+        assert inbox.mails == []
+
+    @pytest.mark.parametrize(("minutes", "sent"), [(-1, 1), (0, 0)])
+    def test_until_the_hour_of_the_next_it_does(self, inbox, port, settings, minutes, sent):
+        settings.PREBUILDS_DIGEST_HOUR = 7
+        self.remind(1)
+        next_one = NOON.replace(hour=7) + 2 * self.DAY
+
+        assert send(port, now=next_one + minutes * MINUTE).sent == sent
+
+    def test_what_tells_of_a_notice_is_sent_however_many_days_it_waited(self, inbox, port):
+        make_mails("ana")
+
+        assert send(port, now=NOON + 2 * self.DAY).sent == 1
 
 
 class TestTask:
