@@ -15,7 +15,12 @@ LONGEST_SUBJECT: Final = 200
 LONGEST_ERROR: Final = 1_200
 LINES_OF_ERROR: Final = 20
 
-_CONTROLS: Final = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]|[\x00-\x08\x0b-\x1f\x7f-\x9f]")
+# Colours; titles and links; what is left of controls, and what turns the direction of writing.
+_CONTROLS: Final = re.compile(
+    r"\x1b\[[0-9;?]*[A-Za-z]"
+    r"|\x1b\][^\x07\x1b]{0,2000}(?:\x07|\x1b\\)"
+    r"|[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]"
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,16 +69,24 @@ ADVICE: Final[Mapping[str, Advice]] = {
 }
 
 
+def say_names(notice: Notice) -> Mapping[str, str]:
+    """Return the names of all a notice is about, which were fetched with it; each on one line."""
+    names = {"organization": str(notice.organization)}
+    if preset := notice.preset:
+        version = preset.version
+        names |= {"template": str(version.template), "version": version.name, "preset": preset.name}
+    return {what: _one_line(name) for what, name in names.items()}
+
+
 def say_where(notice: Notice) -> str:
     """Return what the notice is about; its preset's version and template were fetched with it."""
-    if notice.preset is None:
-        return str(notice.organization)
-    return f"{notice.preset.version.template} / {notice.preset.name}"
+    names = say_names(notice)
+    return f"{names['template']} / {names['preset']}" if notice.preset else names["organization"]
 
 
 def say_subject(text: str) -> str:
     """Return a subject on one line, as long as mail programs show at most."""
-    line = " ".join(_CONTROLS.sub(" ", text).split())
+    line = _one_line(text)
     return line if len(line) <= LONGEST_SUBJECT else f"{line[: LONGEST_SUBJECT - 2]} …"
 
 
@@ -88,3 +101,7 @@ def say_error(text: str) -> str:
         half = LONGEST_ERROR // 2
         clean = f"{clean[:half].rstrip()}\n…\n{clean[-half:].lstrip()}"
     return clean
+
+
+def _one_line(text: str) -> str:
+    return " ".join(_CONTROLS.sub(" ", text).split())

@@ -16,7 +16,7 @@ from django.urls import reverse
 
 from accounts.models import User
 from prebuilds.mail.recipients import list_recipients
-from prebuilds.mail.wording import ADVICE, say_error, say_subject, say_where
+from prebuilds.mail.wording import ADVICE, say_error, say_names, say_subject, say_where
 from prebuilds.models import Mail, MailStep, Notice, NoticeKind
 
 AT_ONCE: Final = 1_000
@@ -146,6 +146,7 @@ def _facts(notice: Notice) -> Mapping[str, Any]:
         "notice": notice,
         "title": kind.label,
         "where": say_where(notice),
+        "names": say_names(notice),
         "advice": ADVICE[kind],
         "error": say_error(notice.detail),
         "harms": kind.harms,

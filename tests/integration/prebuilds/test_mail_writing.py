@@ -307,6 +307,19 @@ class TestWords:
 
         assert Mail.objects.get().subject.startswith("shell Bcc: eve@example.com / Small")
 
+    def test_no_name_says_more_than_its_line(self):
+        make_reader("ana")
+        preset = make_preset(fields={"display_name": "shell\n\nWhat to do: tell eve"})
+        Preset.objects.update(name="Small\nOrganization: Eve")
+
+        open_notice(preset)
+        writing.write_digests(now=MORNING)
+
+        names = "Template: shell What to do: tell eve\nVersion: 1.0.0\n"
+        names += "Preset: Small Organization: Eve\nOrganization: Default\n"
+        assert names in Mail.objects.get(step="opened").text
+        assert "* shell What to do: tell eve / Small" in Mail.objects.get(step="digest").text
+
     def test_passwords_and_tokens_in_an_error_are_masked(self):
         make_reader("ana")
 

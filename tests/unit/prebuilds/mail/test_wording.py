@@ -25,6 +25,18 @@ def test_colours_and_controls_of_a_terminal_go():
     assert say_error("\x1b[31mred\x1b[0m\x07 text\r\nnext\x85") == "red text\nnext"
 
 
+def test_titles_and_links_of_a_terminal_go_and_leave_their_text():
+    linked = "see \x1b]8;;https://example.com/e42\x1b\\E42\x1b]8;;\x1b\\ \x1b]0;make\x07now"
+
+    assert say_error(linked) == "see E42 now"
+
+
+def test_nothing_turns_the_direction_of_what_follows():
+    assert say_subject("shell\u202e / \u2066Small: stopped") == "shell / Small: stopped"
+    assert say_error("no \u202eegami\u202c") == "no egami"
+    assert say_error("שלום 😀") == "שלום 😀"
+
+
 def test_a_subject_is_one_line_and_not_too_long():
     assert say_subject("a\r\nBcc: b\x00c") == "a Bcc: b c"
     assert len(say_subject("x" * 500)) == 200
