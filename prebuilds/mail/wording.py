@@ -15,6 +15,8 @@ LONGEST_SUBJECT: Final = 200
 LONGEST_ERROR: Final = 1_200
 LINES_OF_ERROR: Final = 20
 
+LONGEST_END: Final = 120
+
 # Colours; titles and links; what is left of controls, and what turns the direction of writing.
 _CONTROLS: Final = re.compile(
     r"\x1b\[[0-9;?]*[A-Za-z]"
@@ -101,6 +103,17 @@ def say_error(text: str) -> str:
         half = LONGEST_ERROR // 2
         clean = f"{clean[:half].rstrip()}\n…\n{clean[-half:].lstrip()}"
     return clean
+
+
+def say_gist(text: str) -> str:
+    """Return an error's first words and its last, where errors end; without secrets."""
+    lines = [line.strip() for line in say_error(text).split("\n") if line.strip()]
+    ends = [_cut(line) for line in (lines[:1] if len(lines) < 2 else [lines[0], lines[-1]])]
+    return " … ".join(ends)
+
+
+def _cut(line: str) -> str:
+    return line if len(line) <= LONGEST_END else f"{line[: LONGEST_END - 2]} …"
 
 
 def _one_line(text: str) -> str:

@@ -16,7 +16,7 @@ from django.urls import reverse
 
 from accounts.models import User
 from prebuilds.mail.recipients import list_recipients
-from prebuilds.mail.wording import ADVICE, say_error, say_names, say_subject, say_where
+from prebuilds.mail.wording import ADVICE, say_error, say_gist, say_names, say_subject, say_where
 from prebuilds.models import Mail, MailStep, Notice, NoticeKind
 
 AT_ONCE: Final = 1_000
@@ -149,6 +149,7 @@ def _facts(notice: Notice) -> Mapping[str, Any]:
         "names": say_names(notice),
         "advice": ADVICE[kind],
         "error": say_error(notice.detail),
+        "gist": say_gist(notice.detail),
         "harms": kind.harms,
         "url": _address(_page_of(notice)),
     }

@@ -320,6 +320,18 @@ class TestWords:
         assert names in Mail.objects.get(step="opened").text
         assert "* shell What to do: tell eve / Small" in Mail.objects.get(step="digest").text
 
+    def test_a_reminder_says_of_each_where_since_when_why_and_what_to_do(self):
+        make_reader("ana")
+        open_notice(make_preset(name="shell"), detail="pulling\n…\nno such image <tool:9>")
+        writing.write_digests(now=MORNING)
+
+        mail = Mail.objects.get(step="digest")
+
+        assert "* shell / Small: Stopped after repeated failures, for 19 h\n" in mail.text
+        assert "  Version: 1.0.0\n  In its own words: pulling … no such image <tool:9>" in mail.text
+        assert "version 1.0.0" in mail.html
+        assert "pulling … no such image &lt;tool:9&gt;" in mail.html
+
     def test_passwords_and_tokens_in_an_error_are_masked(self):
         make_reader("ana")
 

@@ -1,6 +1,6 @@
 """What leaves the house in a mail: short, on one line where it must be, without secrets."""
 
-from prebuilds.mail.wording import ADVICE, say_error, say_subject
+from prebuilds.mail.wording import ADVICE, say_error, say_gist, say_subject
 from prebuilds.models import NoticeKind
 
 
@@ -35,6 +35,12 @@ def test_nothing_turns_the_direction_of_what_follows():
     assert say_subject("shell\u202e / \u2066Small: stopped") == "shell / Small: stopped"
     assert say_error("no \u202eegami\u202c") == "no egami"
     assert say_error("שלום 😀") == "שלום 😀"
+
+
+def test_the_gist_of_an_error_is_one_line_where_it_begins_and_where_it_ends():
+    assert say_gist("no such image") == "no such image"
+    assert say_gist("first\n\nmiddle\nTOKEN=hunter2 last\n") == "first … TOKEN=(hidden) last"
+    assert len(say_gist("x" * 5000 + "\n" + "y" * 5000)) < 300
 
 
 def test_a_subject_is_one_line_and_not_too_long():
