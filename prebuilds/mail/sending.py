@@ -7,6 +7,7 @@ ever got would say it was sent, and no row could tell: a pool would stand still 
 """
 
 import logging
+import re
 import time
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
@@ -38,6 +39,9 @@ PATIENCE_SECONDS: Final = 30.0
 NOT_IN_TIME: Final = "No mail server took it within three days."
 UNWANTED: Final = "Its reader has left, has no address, opted out or may not read it any more."
 OVERTAKEN: Final = "The next day's reminder takes its place."
+
+_REFUSES_US: Final = re.compile(r"53\d |5\d\d 5\.7\.")
+"""Signing in (RFC 4954) and policy, such as relaying (RFC 3463, 5.7)."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -143,10 +147,14 @@ def _record_sent(row: Mail, at: datetime) -> None:
 def _note_refusal(
     row: Mail, refusal: SMTPRecipientsRefused, at: datetime, delivery: Delivery
 ) -> None:
-    """Give up an address that is refused for good (5xx); one refused for now is tried again."""
+    """Give up an address that is refused for good (5xx); one refused for now is tried again.
+
+    A server that would take mail for nobody from us, for it wants us to sign in, is one to mend:
+    no fault of the address.
+    """
     code, said = next(iter(refusal.recipients.values()))
     words = f"{code} {said.decode(errors='replace')}"
-    if 500 <= code < 600:
+    if 500 <= code < 600 and not _REFUSES_US.match(words):
         logger.warning("mail refused", extra={"mail": str(row.pk), "error": say_error(words)})
         delivery.given_up += _give_up(_just(row), at, say_error(words))
     else:

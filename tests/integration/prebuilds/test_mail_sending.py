@@ -163,6 +163,24 @@ class TestTrouble:
         assert row.error == "550 5.1.1 no such mailbox"
         assert inbox.readers() == ["ben@example.com"]
 
+    @pytest.mark.parametrize(
+        "said",
+        [
+            "554 5.7.1 <ana@example.com>: Relay access denied",
+            "530 5.7.0 Authentication required",
+            "530 Authentication required",
+        ],
+    )
+    def test_a_server_that_refuses_us_and_not_the_address_loses_no_mail(self, inbox, port, said):
+        make_mails("ana")
+        inbox.refuse["ana@example.com"] = said
+
+        assert send(port).put_off == 1
+        assert row_of("ana").error == said
+        inbox.refuse.clear()
+
+        assert send(port, row_of("ana").next_try_at).sent == 1
+
     def test_an_address_refused_for_now_waits_longer_each_time_up_to_an_hour(self, inbox, port):
         make_mails("ana")
         inbox.refuse["ana@example.com"] = "451 4.7.1 try later"
