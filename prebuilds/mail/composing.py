@@ -7,11 +7,13 @@ to unsubscribe is made here and stored nowhere.
 
 from email.utils import parseaddr
 from typing import Final
+from urllib.parse import urlsplit
 
 from django.conf import settings
 from django.core.mail import EmailMultiAlternatives
 from django.template.loader import render_to_string
 from django.urls import reverse
+from django.utils.encoding import punycode
 
 from prebuilds.mail.preferences import sign_unsubscribe
 from prebuilds.mail.recipients import wish_of
@@ -30,7 +32,7 @@ def compose(row: Mail) -> EmailMultiAlternatives:
         to=[row.recipient.email],
         headers={
             "Message-ID": f"<{row.pk}@{_domain()}>",
-            "List-Unsubscribe": f"<{link}>",
+            "List-Unsubscribe": f"<{_plain(link)}>",
             "List-Unsubscribe-Post": ONE_CLICK,
             "Auto-Submitted": "auto-generated",
             **({"References": f"<notice.{row.notice_id}@{_domain()}>"} if row.notice_id else {}),
@@ -62,5 +64,11 @@ def _unsubscribe_address(row: Mail) -> str:
     return settings.PREBUILDS_ACCESS_URL + reverse("dashboard:unsubscribe", args=[token])
 
 
+def _plain(address: str) -> str:
+    """Return a web address as headers take it; one with a letter like ü would be encoded whole."""
+    parts = urlsplit(address)
+    return parts._replace(netloc=punycode(parts.netloc)).geturl()
+
+
 def _domain() -> str:
-    return parseaddr(settings.DEFAULT_FROM_EMAIL)[1].rpartition("@")[2]
+    return punycode(parseaddr(settings.DEFAULT_FROM_EMAIL)[1].rpartition("@")[2])

@@ -75,6 +75,20 @@ class TestWhatGoesOut:
         assert NOON <= row.sent_at < NOON + MINUTE
         assert (row.attempts, row.error) == (1, "")
 
+    def test_the_headers_are_plain_where_a_domain_is_not(self, inbox, port, settings):
+        settings.DEFAULT_FROM_EMAIL = "Prebuilds <prebuilds@bücher.example>"
+        settings.PREBUILDS_ACCESS_URL = "https://bücher.example:8443"
+        notice = make_mails("ana")
+
+        send(port)
+
+        (mail,) = inbox.mails
+        domain = "xn--bcher-kva.example"
+        assert mail["Message-ID"].strip() == f"<{row_of('ana').pk}@{domain}>"
+        assert mail["References"].strip() == f"<notice.{notice.pk}@{domain}>"
+        link = mail["List-Unsubscribe"].strip()
+        assert link.startswith(f"<https://{domain}:8443/mail/unsubscribe/")
+
     def test_the_link_is_stored_nowhere(self):
         make_mails("ana")
 
