@@ -65,7 +65,7 @@ def send_due(
     Two at once send each once. A server that cannot be reached costs no mail an attempt; one
     that breaks off ends the run. Without a connection nothing is sent.
     """
-    delivery = Delivery(given_up=_give_up_old(now))
+    delivery = Delivery(given_up=_give_up_old(now, is_wrong=connection is not None))
     rows = list(_waiting().filter(next_try_at__lte=now)[:AT_ONCE]) if connection else []
     if connection is None or not rows:
         return delivery
@@ -171,14 +171,17 @@ def _give_up(rows: QuerySet[Mail], at: datetime, why: str) -> int:
     return waiting.order_by().update(given_up_at=at, error=why)
 
 
-def _give_up_old(now: datetime) -> int:
-    """Give up what is too old to help, with the last error as the reason if there was one."""
+def _give_up_old(now: datetime, *, is_wrong: bool) -> int:
+    """Give up what is too old to help, with the last error as the reason if there was one.
+
+    Where no mail is sent at all, that is how it is meant, and no error.
+    """
     old = _waiting().select_related(None).filter(created_at__lte=now - GIVE_UP_AFTER).order_by()
     why = Case(
         When(error="", then=Value(NOT_IN_TIME)), default=F("error"), output_field=TextField()
     )
     number = old.update(given_up_at=now, error=why)
-    if number:
+    if number and is_wrong:
         logger.error("mails given up", extra={"mails": number, "after": str(GIVE_UP_AFTER)})
     return number
 

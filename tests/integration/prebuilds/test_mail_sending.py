@@ -242,6 +242,15 @@ class TestTrouble:
         assert "mails given up" in caplog.messages
         assert inbox.mails == []
 
+    def test_where_no_mail_is_sent_giving_up_is_no_error(self, caplog):
+        make_mails("ana")
+
+        done = sending.send_due(now=NOON + timedelta(days=3), connection=None)
+
+        assert done.given_up == 1
+        assert row_of("ana").error == sending.NOT_IN_TIME
+        assert [one.levelname for one in caplog.records if one.message == "mails given up"] == []
+
     def test_a_run_ends_in_time_and_leaves_the_rest_to_the_next(self, inbox, port):
         make_mails("ana", "ben")
 
