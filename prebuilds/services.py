@@ -15,7 +15,7 @@ from django.db import transaction
 from accounts import audit
 from accounts.audit import Actor
 from accounts.system import PREBUILDS_USER_ID
-from prebuilds import locks
+from prebuilds import locks, notices
 from prebuilds.core.actions import Reason
 from prebuilds.errors import TemplateInUse
 from prebuilds.execution import deletion
@@ -185,6 +185,18 @@ def resume_reconciliation(*, actor: Actor, now: datetime) -> bool:
 def _pause_of(row: PrebuildsSettings) -> dict[str, Any]:
     until = row.paused_until.isoformat() if row.paused_until else None
     return {"paused": row.reconciliation_paused, "reason": row.pause_reason, "until": until}
+
+
+def delete_preset(*, preset_id: UUID, revision: int | None, actor: Actor, now: datetime) -> None:
+    """Delete a preset that nothing was ever built from; its readers hear that its notices are over.
+
+    Raises Preset.DoesNotExist, StalePreset, PresetInUse.
+    """
+    with transaction.atomic():
+        notices.close_of_preset(preset_id, now=now)
+        template_services.delete_preset(
+            preset_id=preset_id, revision=revision, actor=actor, now=now
+        )
 
 
 def delete_template(

@@ -20,6 +20,7 @@ from accounts.enums import AuditSource, TokenScope
 from accounts.models import AuditEntry
 from accounts.policy import Action, Resource
 from prebuilds import plans
+from prebuilds import services as prebuild_services
 from prebuilds.api.base.pages import answer_page
 from prebuilds.api.base.preconditions import etag, tied_to
 from prebuilds.api.base.serializers import Empty, PageQuery
@@ -157,7 +158,7 @@ class OnePresetView(PresetView):
     def delete(self, request: Request, preset: UUID) -> Response:
         """Delete a preset nothing was ever built from; others keep their history (409)."""
         found = self.find(preset, Action.UPDATE)
-        services.delete_preset(
+        prebuild_services.delete_preset(
             preset_id=found.pk,
             revision=tied_to(request, found.revision, required=True),
             actor=self.actor,

@@ -33,11 +33,18 @@ class Body:
     html: str
 
 
-def write_mails(*, opened: Iterable[Notice], closed: Iterable[Notice], now: datetime) -> None:
+def write_mails(
+    *,
+    opened: Iterable[Notice],
+    closed: Iterable[Notice],
+    now: datetime,
+    without_preset: bool = False,
+) -> None:
     """Write the mails about notices that opened and closed, in the caller's transaction.
 
     What happened to one claim is over at once, so its closing a week later is no news. Writing
-    again what is written already changes nothing.
+    again what is written already changes nothing. `without_preset`: it is about to be deleted,
+    so they lead to the template's page.
     """
     steps = {(one.pk, MailStep.OPENED) for one in opened} | {
         (one.pk, MailStep.CLOSED) for one in closed if one.kind != NoticeKind.RESOURCE_REPLACED
@@ -50,7 +57,7 @@ def write_mails(*, opened: Iterable[Notice], closed: Iterable[Notice], now: date
         _mail(user, body, now, step=step, notice_id=pk)
         for pk, step in sorted(steps)
         if pk in notices and people[notices[pk].organization_id]
-        for body in [_tell(notices[pk], step)]
+        for body in [_tell(notices[pk], step, without_preset=without_preset)]
         for user in people[notices[pk].organization_id]
     )
 
@@ -118,10 +125,11 @@ def _insert(mails: Iterable[Mail]) -> None:
     Mail.objects.bulk_create(rows, batch_size=AT_ONCE, ignore_conflicts=True)
 
 
-def _tell(notice: Notice, step: MailStep) -> Body:
+def _tell(notice: Notice, step: MailStep, *, without_preset: bool) -> Body:
     over = "Over: " if step == MailStep.CLOSED else ""
+    page = _page_of(notice, without_preset=without_preset)
     facts = {
-        "one": _facts(notice),
+        "one": {**_facts(notice), "url": _address(page)},
         "lasted": (notice.closed_at or notice.opened_at) - notice.opened_at,
     }
     title = NoticeKind(notice.kind).label
@@ -155,7 +163,9 @@ def _facts(notice: Notice) -> Mapping[str, Any]:
     }
 
 
-def _page_of(notice: Notice) -> str:
+def _page_of(notice: Notice, *, without_preset: bool = False) -> str:
+    if notice.preset and without_preset:
+        return reverse("dashboard:template", args=[notice.preset.version.template_id])
     if notice.preset_id:
         return reverse("dashboard:preset", args=[notice.preset_id])
     return reverse("dashboard:organization", args=[notice.organization_id])

@@ -87,6 +87,13 @@ def sync_notices(
     return _write(difference, now) if difference else Changes()
 
 
+def close_of_preset(preset_id: UUID, *, now: datetime) -> None:
+    """Close and tell what is open about a preset that the caller's transaction deletes."""
+    still_open = Notice.objects.filter(preset=preset_id, closed_at__isnull=True)
+    closed = _close(list(still_open.values_list("pk", flat=True)), now)
+    write_mails(opened=(), closed=closed, now=now, without_preset=True)
+
+
 def _find_due(
     decisions: Iterable[Decision], policy: Policy
 ) -> tuple[dict[Key, Incident], set[UUID]]:

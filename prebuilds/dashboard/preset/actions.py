@@ -14,6 +14,7 @@ from django.utils import timezone
 from django.views.decorators.http import require_http_methods
 
 from prebuilds import observation
+from prebuilds import services as prebuild_services
 from prebuilds.dashboard.base.access import actor_of, signed_in
 from prebuilds.dashboard.base.page import render_fragment
 from prebuilds.dashboard.base.plan import Plan, leave, render_plan
@@ -132,7 +133,7 @@ def delete(request: HttpRequest, preset_id: UUID) -> HttpResponse:
 def _delete(request: HttpRequest, preset: Preset, home: str) -> HttpResponse:
     text = request.POST.get("revision", "")
     try:
-        services.delete_preset(
+        prebuild_services.delete_preset(
             preset_id=preset.pk,
             revision=int(text) if text.isdecimal() else 0,
             actor=actor_of(request),

@@ -6,11 +6,14 @@ import pytest
 from django.db import IntegrityError, connection, transaction
 from django.test.utils import CaptureQueriesContext
 
+from accounts.audit import THE_SYSTEM
 from accounts.models import Membership
 from prebuilds import reconciler
+from prebuilds import services as prebuild_services
 from prebuilds.core.policy import Policy
 from prebuilds.mail import preferences, writing
 from prebuilds.models import Mail, Notice, Trigger
+from templates_app.errors import StalePreset
 from templates_app.models import Preset
 from tests import factories
 from tests.factories import NOON, hours
@@ -154,6 +157,46 @@ class TestIncidents:
         notice.delete()
 
         assert Mail.objects.get().notice is None
+
+
+class TestDeletedPreset:
+    def delete(self, preset, revision=None):
+        prebuild_services.delete_preset(
+            preset_id=preset.pk, revision=revision, actor=THE_SYSTEM, now=NOON + hours(1)
+        )
+
+    def test_what_was_open_about_it_is_told_to_be_over(self):
+        make_reader("ana")
+        preset = make_preset(name="shell")
+        open_notice(preset, kind="validation_failed")
+
+        self.delete(preset)
+
+        mail = Mail.objects.get(step="closed")
+        assert mail.subject == "Over: shell / Small: Parameters do not validate"
+        assert "It lasted 1 h" in mail.text
+        assert f"/templates/{preset.version.template_id}/" in mail.text
+        assert str(preset.pk) not in mail.text + mail.html
+
+    def test_what_ended_before_is_not_told_again(self):
+        make_reader("ana")
+        preset = make_preset()
+        close_notice(open_notice(preset), now=NOON)
+
+        self.delete(preset)
+
+        assert Mail.objects.filter(step="closed").count() == 1
+
+    def test_one_that_is_not_deleted_keeps_its_notice(self):
+        make_reader("ana")
+        preset = make_preset()
+        open_notice(preset)
+
+        with pytest.raises(StalePreset):
+            self.delete(preset, revision=7)
+
+        assert Notice.objects.get().closed_at is None
+        assert not Mail.objects.filter(step="closed").exists()
 
 
 class TestDigest:
