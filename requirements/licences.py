@@ -20,6 +20,7 @@ ELSEWHERE: Final = "sys_platform == 'win32'"
 ALLOWED: Final = frozenset(
     {
         *("0BSD", "Apache-2.0", "BSD", "BSD-2-Clause", "BSD-3-Clause", "ISC", "MIT", "PSF-2.0"),
+        "CNRI-Python",  # what Python's own `re` was under; permissive
         # Weak copyleft: used as they are, from their own packages.
         *("LGPL-3.0-only", "MPL-2.0"),
     }

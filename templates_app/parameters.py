@@ -14,6 +14,8 @@ from difflib import get_close_matches
 from typing import Literal, assert_never
 from uuid import UUID
 
+from templates_app.patterns import compile_fault, match_faults
+
 ParameterType = Literal["string", "number", "bool", "list(string)"]
 Monotonic = Literal["", "increasing", "decreasing"]
 _Read = str | Decimal | tuple[str, ...]
@@ -192,8 +194,8 @@ def _validation_faults(d: ParameterDefinition, read: _Read) -> Iterator[str]:
         yield f"is less than the minimum, choose at least {lowest}"
     if isinstance(read, Decimal) and highest is not None and read > highest:
         yield f"is more than the maximum, choose at most {highest}"
-    if d.type == "string" and not _regex_fault(pattern) and not re.search(pattern, str(read)):
-        yield f"does not match {_show(pattern)}, give a value that does"
+    if d.type == "string" and not _regex_fault(pattern):
+        yield from match_faults(pattern, str(read), shown=_show(pattern))
 
 
 def _change_faults(d: ParameterDefinition, value: str, previous: str | None) -> Iterator[str]:
@@ -276,11 +278,9 @@ def _same(kind: ParameterType, a: str, b: str) -> bool:
 
 
 def _regex_fault(pattern: str) -> str:
-    try:
-        re.compile(pattern)
-    except (re.error, OverflowError, RecursionError) as reason:
-        return f"the template's regex {_show(pattern)} is broken ({reason}), correct it there"
-    return ""
+    reason = compile_fault(pattern)
+    shown = _show(pattern)
+    return f"the template's regex {shown} is broken ({reason}), correct it there" if reason else ""
 
 
 def _explain(d: ParameterDefinition, value: str, fault: str) -> str:

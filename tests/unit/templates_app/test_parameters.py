@@ -1,5 +1,6 @@
 """Which parameter values are allowed, and which presets they match (semantics.md 1, 10, 14)."""
 
+import time
 from typing import Any, Literal
 from uuid import NAMESPACE_DNS, uuid5
 
@@ -317,6 +318,26 @@ def test_a_regex_that_does_not_compile_is_a_problem_of_the_definition(pattern: s
     assert (problem.field, problem.value) == ("region", pattern)
     assert "the template's regex" in problem.detail
     assert definition_problems([definition]) == [problem]
+
+
+@pytest.mark.parametrize(
+    ("pattern", "value"),
+    [
+        ("^(a|a)+$", "a" * 60 + "!"),
+        ("(a|aa)+$", "a" * 60 + "!"),
+        ("(x+x+)+y", "x" * 60_000),
+        (r"(\w+\s?)+$", "word " * 2_000 + "!"),
+    ],
+)
+def test_a_regex_that_would_take_for_ever_is_cut_off_and_named(pattern: str, value: str) -> None:
+    definition = define(validation_regex=pattern)
+    began = time.monotonic()
+
+    [problem] = problems_of([definition], {"region": value})
+
+    assert time.monotonic() - began < 5
+    assert "takes too long" in problem.detail
+    assert "simpler regex" in problem.detail
 
 
 def test_a_default_against_the_rules_is_a_problem_unless_a_good_value_is_given() -> None:
