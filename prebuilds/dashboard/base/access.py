@@ -53,7 +53,15 @@ def is_fragment(request: HttpRequest) -> bool:
 
 
 def _redirect_whole_page(request: HttpRequest) -> HttpResponse:
-    page = urlsplit(request.headers.get("HX-Current-URL", "/"))
-    back = page.path + (f"?{page.query}" if page.query else "")
+    back = _page_of(request)
     location = f"{settings.LOGIN_URL}?{urlencode({'next': back})}"
     return HttpResponse(status=401, headers={"HX-Redirect": location})
+
+
+def _page_of(request: HttpRequest) -> str:
+    """Return the page that asks for a fragment; the first one when it says none."""
+    try:
+        page = urlsplit(request.headers.get("HX-Current-URL", "/"))
+    except ValueError:
+        return "/"
+    return page.path + (f"?{page.query}" if page.query else "")

@@ -108,7 +108,7 @@ def _read_draft(request: HttpRequest, template: Template) -> Draft:
         preset=_chosen_preset(presets, sent.get("preset")),
         values=read_values(definitions, sent.dict()) if was_sent else {},
         name=sent.get("name", "").strip(),
-        key=sent.get("key", "")[:KEY_LIMIT] or uuid4().hex,
+        key=sent.get("key", "").replace("\0", "")[:KEY_LIMIT] or uuid4().hex,
     )
 
 

@@ -7,6 +7,7 @@ from typing import Any, Final
 
 from django.http import QueryDict
 
+from prebuilds.dashboard.base.numbers import read_whole
 from prebuilds.dashboard.create_workspace.presentation import PREFIX, read_values
 from templates_app.enums import ParameterType
 from templates_app.models import ParameterDefinition
@@ -87,7 +88,7 @@ def read_typed(
         ttl_seconds=(sent.get("ttl", "").strip(), sent.get("ttl_unit", "hours")),
         scheduling_timezone=sent.get("scheduling_timezone", "").strip() or "UTC",
         schedules=_rows(sent),
-        revision=int(text) if (text := sent.get("revision", "")).isdecimal() else 0,
+        revision=read_whole(sent.get("revision", "")) or 0,
         values=values,
     )
 

@@ -13,6 +13,7 @@ from django.views.decorators.http import require_http_methods, require_POST
 
 from accounts.models import AuditEntry
 from prebuilds.dashboard.base.access import actor_of, signed_in
+from prebuilds.dashboard.base.numbers import read_whole
 from prebuilds.dashboard.base.page import render_fragment, render_page
 from prebuilds.dashboard.base.plan import Plan, leave, render_plan
 from prebuilds.dashboard.edit_preset.draft import Draft
@@ -191,7 +192,7 @@ def _revert(
 ) -> HttpResponse:
     text = request.POST.get("revision", "")
     try:
-        _save(request, preset, changes, int(text) if text.isdecimal() else 0, now)
+        _save(request, preset, changes, read_whole(text) or 0, now)
     except StalePreset as error:
         messages.error(request, f"Nothing was reverted. {error}")
     except InvalidPreset as error:

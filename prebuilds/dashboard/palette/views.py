@@ -14,5 +14,6 @@ LONGEST = 100
 @require_safe
 def places(request: HttpRequest) -> HttpResponse:
     """List the places whose names hold every word that was typed."""
-    found = find_places(current_user(request), request.GET.get("q", "")[:LONGEST])
+    text = request.GET.get("q", "").replace("\0", "")[:LONGEST]
+    found = find_places(current_user(request), text)
     return render_fragment(request, "palette/places.html", {"places": found})

@@ -16,6 +16,7 @@ from django.views.decorators.http import require_http_methods
 from prebuilds import observation
 from prebuilds import services as prebuild_services
 from prebuilds.dashboard.base.access import actor_of, signed_in
+from prebuilds.dashboard.base.numbers import read_whole
 from prebuilds.dashboard.base.page import render_fragment
 from prebuilds.dashboard.base.plan import Plan, leave, render_plan
 from prebuilds.dashboard.base.wording import say_count
@@ -135,7 +136,7 @@ def _delete(request: HttpRequest, preset: Preset, home: str) -> HttpResponse:
     try:
         prebuild_services.delete_preset(
             preset_id=preset.pk,
-            revision=int(text) if text.isdecimal() else 0,
+            revision=read_whole(text) or 0,
             actor=actor_of(request),
             now=timezone.now(),
         )
@@ -179,8 +180,9 @@ def _foresee_number(preset: Preset, wanted: int, now: datetime) -> str:
 
 
 def _number_problem(text: str) -> str:
-    if not (text.isascii() and text.isdigit()) or int(text) > MOST:
-        return f'"{text}" is not a whole number from 0 on. Write digits, such as 3.'
+    number = read_whole(text)
+    if number is None or number > MOST:
+        return f'"{text[:40]}" is not a whole number from 0 on. Write digits, such as 3.'
     return ""
 
 

@@ -9,6 +9,7 @@ from typing import Any, Final, TypeAlias
 from django.forms import BaseFormSet, Form, formset_factory
 from django.http import QueryDict
 
+from prebuilds.dashboard.base.numbers import read_whole
 from prebuilds.dashboard.template.forms import (
     FileForm,
     HouseForm,
@@ -136,8 +137,9 @@ def reshape_draft(sent: QueryDict, base: TemplateVersion | None, *, edit: str) -
     rows: Rows = {each: list(_typed_rows(sent, each)) for each in ROWS}
     if action == "add" and len(rows.get(kind, ())) < MOST_ROWS:
         rows.setdefault(kind, []).append(_blank(kind))
-    if action == "remove" and place.isdecimal() and int(place) < len(rows.get(kind, ())):
-        del rows[kind][int(place)]
+    row = read_whole(place)
+    if action == "remove" and row is not None and row < len(rows.get(kind, ())):
+        del rows[kind][row]
     typed = {name: sent.get(name, "") for name in VersionForm.base_fields}
     return _fresh(typed, rows, base)
 
@@ -187,7 +189,7 @@ def _blank(kind: str) -> dict[str, Any]:
 def _typed_rows(sent: QueryDict, kind: str) -> Iterator[dict[str, Any]]:
     """Yield each row's inputs as text; a switch that is off sends nothing."""
     total = sent.get(f"{kind}-TOTAL_FORMS", "")
-    for place in range(min(int(total), MOST_ROWS) if total.isdecimal() else 0):
+    for place in range(min(read_whole(total) or 0, MOST_ROWS)):
         yield {name: sent.get(f"{kind}-{place}-{name}", "") for name in ROWS[kind].base_fields}
 
 
