@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from ipaddress import ip_address
 from typing import Any, Final
 
 from django.db.models import Model
@@ -29,8 +30,16 @@ def actor_at(meta: Mapping[str, Any], *, user: User | None, source: AuditSource)
 
 
 def address_of(meta: Mapping[str, Any]) -> str | None:
-    """Return where a request comes from; a proxy's word counts if the server believes it."""
-    return meta.get("REMOTE_ADDR") or None
+    """Return where a request comes from; a proxy's word counts if the server believes it.
+
+    None for a word that is no address, such as a proxy's "unknown": it must keep nobody out.
+    """
+    told = str(meta.get("REMOTE_ADDR", ""))
+    try:
+        ip_address(told)
+    except ValueError:
+        return None
+    return told
 
 
 AT_THE_SHELL: Final = Actor(user=None, source=AuditSource.COMMAND)

@@ -308,3 +308,12 @@ class TestAudit:
         (entry,) = AuditEntry.objects.all()
         assert entry.object_label == "ana"
         assert entry.after == {"counted_by": "name", "failures": 30, "waits_until": None}
+
+
+@door
+@pytest.mark.parametrize("word", ["unknown", "unix:", "", "x" * 300])
+def test_a_proxy_that_says_no_address_keeps_nobody_out(door, word):
+    answer = door(Client(), address=word)
+
+    assert answer.status_code in {201, 302}
+    assert AuditEntry.objects.latest("pk").address is None
