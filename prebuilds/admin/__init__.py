@@ -9,6 +9,7 @@ from typing import Any
 from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.shortcuts import redirect
 from django.urls import URLPattern, path, reverse
 from django.utils import timezone
 from django.utils.safestring import SafeString
@@ -37,6 +38,14 @@ admin.site.site_header = "Prebuilds admin"
 admin.site.site_title = "Prebuilds admin"
 admin.site.index_title = "All rows"
 admin.site.site_url = "/"
+
+
+def change_password(request: HttpRequest, extra_context: dict[str, Any] | None = None) -> Any:
+    """Send people to their own page: there the tokens end as well, and the audit log has it."""
+    return redirect("dashboard:account_password")
+
+
+admin.site.password_change = change_password  # type: ignore[method-assign]
 
 
 @admin.register(PrebuildsSettings)

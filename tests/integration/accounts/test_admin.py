@@ -120,6 +120,20 @@ def test_renaming_to_a_taken_name_is_refused_at_its_field(owner: Client) -> None
     assert ana.username == "ana"
 
 
+def test_ones_own_password_is_changed_on_ones_own_page_where_tokens_end(owner: Client) -> None:
+    fields = ("old_password", "new_password1", "new_password2")
+    olga = User.objects.get(username="olga")
+    before = olga.password
+
+    for answer in (
+        owner.get(reverse("admin:password_change")),
+        owner.post(reverse("admin:password_change"), dict.fromkeys(fields, NEW_PASSWORD)),
+    ):
+        assert (answer.status_code, answer["Location"]) == (302, "/account/password")
+    olga.refresh_from_db()
+    assert olga.password == before
+
+
 def test_a_password_is_set_for_somebody_else(owner: Client) -> None:
     ana = make_user("ana", password="old")
 
