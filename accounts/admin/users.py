@@ -234,4 +234,4 @@ class UserAdmin(ServiceAdmin[User], StockUserAdmin):
 
     def remove(self, obj: User, *, actor: Actor, now: datetime) -> None:
         """Delete a person who left no trace; whoever did is kept by the database."""
-        obj.delete()
+        users.delete_user(user_id=obj.pk, actor=actor, now=now)

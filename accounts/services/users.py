@@ -1,4 +1,4 @@
-"""People: made, renamed, given roles and passwords, suspended and activated; never deleted here."""
+"""People: made, renamed, given roles and passwords, suspended, activated, deleted."""
 
 from collections.abc import Callable, Collection, Sequence
 from datetime import datetime
@@ -170,6 +170,22 @@ def activate_user(*, user_id: UUID, actor: Actor, now: datetime) -> User:
             after={"status": "active"},
         )
     return user
+
+
+def delete_user(*, user_id: UUID, actor: Actor, now: datetime) -> None:
+    """Delete a person of whom nothing depends; the database keeps whoever left a trace.
+
+    Raises OneselfNot, NotAllowed, LastOwner.
+    """
+    with transaction.atomic():
+        user, other_owners = locks.lock_user_and_owners(user_id)
+        _check_not_oneself(actor, user, "deletes themselves")
+        _check_above(actor, user)
+        if SiteRole.OWNER in user.roles:
+            _check_owner_left(user, other_owners)
+        before = {**_profile_of(user), "roles": user.roles}
+        audit.record(actor=actor, action="delete", target=user, now=now, before=before)
+        user.delete()
 
 
 def change_password(

@@ -218,6 +218,21 @@ def test_a_person_who_left_no_trace_can_be_deleted_with_their_tokens(user_admin:
     assert not User.objects.filter(pk=ana.pk).exists()
 
 
+def test_whoever_deletes_people_is_written_down(user_admin: Client) -> None:
+    ana, ben = make_user("ana"), make_user("ben")
+    chosen = {"action": "delete_selected", "_selected_action": [ben.pk], "post": "yes"}
+
+    user_admin.post(page("user_delete", ana.pk), {"post": "yes"})
+    user_admin.post(page("user_changelist"), chosen)
+
+    entries = AuditEntry.objects.filter(action="delete", object_type="user").order_by("pk")
+    assert [(one.object_id, one.object_label, one.actor.username) for one in entries] == [
+        (str(ana.pk), "ana", "uma"),
+        (str(ben.pk), "ben", "uma"),
+    ]
+    assert entries[0].before["username"] == "ana"
+
+
 def test_somebody_without_permission_to_change_sees_no_password() -> None:
     ana = make_user("ana", password="secret")
 
