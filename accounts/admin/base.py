@@ -21,6 +21,7 @@ from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 
 from accounts import policy
+from accounts.admin.hostile import Autocomplete, HostileInputAnswered
 from accounts.admin.viewer import viewer_of
 from accounts.policy import Action, Resource
 
@@ -30,17 +31,10 @@ if TYPE_CHECKING:
     ModelForm = forms.ModelForm[Any]
     TabularInline = admin.TabularInline[Any, Any]
     AnyModelAdmin = admin.ModelAdmin[Any]
-
-    class _ModelAdmin(admin.ModelAdmin[ModelT]):
-        pass
 else:  # Django's classes take no type arguments at run time
     ModelForm = forms.ModelForm
     TabularInline = admin.TabularInline
     AnyModelAdmin = admin.ModelAdmin
-
-    class _ModelAdmin(admin.ModelAdmin):
-        def __class_getitem__(cls, model: object) -> type:
-            return cls
 
 
 READ: Final = frozenset({Action.READ})
@@ -88,7 +82,7 @@ class ReadableRelatedFilter(admin.RelatedFieldListFilter):
         return [(str(row.pk), str(row)) for row in related.get_queryset(request)]
 
 
-class PolicyAdmin(_ModelAdmin[ModelT]):
+class PolicyAdmin(HostileInputAnswered[ModelT]):
     """An admin page that asks the policy table."""
 
     form: type[ModelForm] = PolicyForm
@@ -197,6 +191,8 @@ class PolicyAdmin(_ModelAdmin[ModelT]):
         """Accept only rows the person may see."""
         related = self.admin_site.get_model_admin(db_field.remote_field.model)
         kwargs.setdefault("queryset", related.get_queryset(request))
+        if db_field.name in self.get_autocomplete_fields(request):
+            kwargs.setdefault("widget", Autocomplete(db_field, self.admin_site))
         return super().formfield_for_foreignkey(db_field, request, **kwargs)
 
     def save_model(self, request: HttpRequest, obj: ModelT, form: Any, change: bool) -> None:
