@@ -3,7 +3,7 @@
 from datetime import datetime
 from hashlib import sha256
 
-from django.db.models import Q
+from django.db.models import Q, QuerySet
 
 from accounts.errors import InvalidToken
 from accounts.models import Group, Membership, Organization, Token, User
@@ -11,15 +11,16 @@ from accounts.models import Group, Membership, Organization, Token, User
 
 def find_token(secret: str, *, now: datetime) -> Token:
     """Return the live token with this secret, with its user. Raises InvalidToken."""
-    token = (
-        Token.objects.select_related("user")
-        .filter(Q(expires_at__isnull=True) | Q(expires_at__gt=now))
-        .filter(digest=digest(secret), revoked_at__isnull=True, user__is_active=True)
-        .first()
-    )
+    token = live_tokens(now=now).filter(digest=digest(secret)).first()
     if token is None:
         raise InvalidToken(InvalidToken.__doc__)
     return token
+
+
+def live_tokens(*, now: datetime) -> QuerySet[Token]:
+    """Return the tokens that let somebody in, with their users."""
+    rows = Token.objects.select_related("user").filter(revoked_at__isnull=True)
+    return rows.filter(Q(expires_at__isnull=True) | Q(expires_at__gt=now), user__is_active=True)
 
 
 def digest(secret: str) -> bytes:

@@ -1,14 +1,20 @@
 """Builds over the API: update, cancel, logs, parameters, resources."""
 
+import asyncio
 from uuid import UUID, uuid4
 
 import pytest
 from asgiref.sync import sync_to_async
+from django.contrib.sessions.models import Session
 from django.db import connection, connections
 from django.test import AsyncClient
 from django.test.utils import CaptureQueriesContext
 
-from accounts.models import AuditEntry
+from accounts.audit import AT_THE_SHELL
+from accounts.enums import TokenScope
+from accounts.models import AuditEntry, Membership
+from accounts.services import tokens, users
+from prebuilds.api import build_logs
 from templates_app.parameters import ParameterDefinition
 from tests.api.conftest import session_of
 from tests.api.people import caller, scoped, send
@@ -331,6 +337,60 @@ async def test_a_log_is_followed_until_the_job_ends(how):
     assert response["Content-Type"] == "text/event-stream"
     outputs = [word for text in seen for word in ("first", "last") if f'"{word}"' in text]
     assert outputs == ["first", "last"]
+    await sync_to_async(connections.close_all)()
+
+
+def suspend(following):
+    users.suspend_user(user_id=following.user.pk, actor=AT_THE_SHELL, now=NOON)
+
+
+def revoke_token(following):
+    tokens.revoke_all_tokens(user=following.user, now=NOON)
+
+
+def sign_out(following):
+    Session.objects.all().delete()
+
+
+def leave_organization(following):
+    Membership.objects.filter(user=following.user).delete()
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize(
+    ("by_token", "end"),
+    [
+        (False, suspend),
+        (True, suspend),
+        (True, revoke_token),
+        (False, sign_out),
+        (True, leave_organization),
+    ],
+)
+async def test_a_log_is_followed_no_further_than_one_may(by_token, end, monkeypatch):
+    monkeypatch.setattr(build_logs, "ASK_EVERY", 0.0)
+    following = await sync_to_async(Following)()
+    client, headers = AsyncClient(), {}
+    if by_token:
+        _, secret = await sync_to_async(tokens.create_token)(
+            user=following.user, name="t", scope=TokenScope.READ, expires_at=None, now=NOON
+        )
+        headers = {"Coder-Session-Token": secret}
+    else:
+        await client.aforce_login(following.user)
+
+    path = f"/api/v2/workspacebuilds/{following.workspace.latest_build_id}/logs?follow=true"
+    response = await client.get(path, headers=headers)
+    seen = []
+    async with asyncio.timeout(10):
+        async for chunk in response.streaming_content:
+            if not seen:
+                await sync_to_async(end)(following)
+                await sync_to_async(write_lines)(following.workspace, "secret")
+            seen.append(chunk.decode())
+
+    assert '"output": "first"' in seen[0]
+    assert "secret" not in "".join(seen)
     await sync_to_async(connections.close_all)()
 
 
