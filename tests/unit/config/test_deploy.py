@@ -113,3 +113,22 @@ def test_the_image_holds_every_package_and_what_they_need():
 
     assert packages | {"static", "manage.py", "requirements/base.txt"} <= set(kept)
     assert [path for path in kept if not (ROOT / path).exists()] == []
+
+
+@pytest.mark.parametrize("end", ["", "\n"])
+def test_the_command_of_the_units_reads_the_last_setting_too(tmp_path, end):
+    """Systemd does, whether or not an editor ended the file with a new line."""
+    settings = tmp_path / "prebuilds.env"
+    settings.write_text(f"# one a line\n\nFIRST=a b$c#d\nLAST=z{end}")
+    script = (UNITS / "prebuilds-manage").read_text()
+    loop = re.search(r"^while.*?^done < \S+$", script, re.DOTALL | re.MULTILINE)[0]
+    loop = loop.replace("/etc/prebuilds/prebuilds.env", shlex.quote(str(settings)))
+
+    said = subprocess.run(
+        ["sh", "-euc", f'{loop}\nprintf "%s|%s" "$FIRST" "$LAST"'],
+        check=True,
+        capture_output=True,
+        text=True,
+    )
+
+    assert (said.stdout, said.stderr) == ("a b$c#d|z", "")
