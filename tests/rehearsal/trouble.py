@@ -1,0 +1,159 @@
+"""Make each trouble of docs/runbooks.md happen on a machine with the demo, and follow the runbook.
+
+Each function makes the trouble, looks for what "See it" says, types what "Do" says, and waits for
+what "It is over" says.
+"""
+
+import time
+from pathlib import Path
+
+from tests.rehearsal.page import read_blocks
+from tests.rehearsal.walk import NAME, ROOT, Walk
+
+RUNBOOKS = read_blocks(ROOT / "docs" / "runbooks.md")
+SETTINGS = "/etc/prebuilds/prebuilds.env"
+HEALTHY = f"curl -fsS https://{NAME}/healthz"
+READY = f"https://{NAME}/readyz"
+FAST = ("PREBUILDS_BACKOFF_INTERVAL=5s", "PREBUILDS_MAX_IN_FLIGHT=0")
+"""A broken pool must not take a quarter of an hour; and a queue can be flooded only without a limit."""
+
+
+def load_the_demo(walk: Walk) -> None:
+    """The demo's people, templates and pools, and settings under which troubles come soon."""
+    for line in FAST:
+        walk.shell.run(f"echo '{line}' >> {SETTINGS}")
+    walk.shell.run("systemctl restart prebuilds.target")
+    walk.shell.run("prebuilds-manage demo --force")
+    walk.wait_for(f"{status('python-project / Small')} | grep healthy", 180)
+    walk.wait_for(f"{status('release-train / Standard')} | grep healthy", 180)
+
+
+def flooded_queue(walk: Walk) -> str:
+    """400 wanted of a pool that had two."""
+    edit(walk, "release-train", {"desired_instances": 400})
+    walk.wait_for(f'[ "$({waiting()})" -gt 200 ]', 120)
+
+    cancelled = walk.type_block(block("A flooded queue"), {"NAME": "release-train"})
+    edit(walk, "release-train", {"desired_instances": 2})
+    walk.shell.run("prebuilds-manage prebuilds resume")
+
+    began = time.monotonic()
+    walk.wait_for(f'[ "$({waiting()})" = 0 ]', 120)
+    walk.wait_for(f"{status('release-train / Standard')} | grep healthy", 180)
+    return f"{cancelled.strip()} Healthy after {time.monotonic() - began:.0f} s."
+
+
+def broken_template(walk: Walk) -> str:
+    """A version whose script fails is promoted; the runbook promotes the one before."""
+    before = walk.ask(f"api /templates/{template('release-train')} | jq -r .active_version_id")
+    broken = walk.ask(
+        "api /organizations/$ORG/templateversions --json "
+        f'"{{\\"template_id\\": \\"{template("release-train")}\\", \\"name\\": \\"broken-$RANDOM\\", '
+        '\\"startup_script\\": \\"echo no space left; exit 1\\", '
+        '\\"presets\\": [{\\"name\\": \\"Standard\\", \\"desired_instances\\": 2}]}" | jq -r .id'
+    )
+    walk.shell.run(f"TEMPLATE={template('release-train')}")
+    walk.type_block(block("A broken template"), {"…": broken})
+    walk.wait_for(f"{status('release-train / Standard')} | grep hard.limited", 240)
+    walk.wait_for("prebuilds-manage prebuilds status | grep NOTICE.*release-train | grep -i limit", 60)
+
+    began = time.monotonic()
+    walk.type_block(block("A broken template"), {"…": before})
+
+    walk.wait_for(f"{status('release-train / Standard')} | grep healthy", 120)
+    walk.wait_for("! prebuilds-manage prebuilds status | grep NOTICE.*release-train", 60)
+    return f"Healthy, and its notice closed, {time.monotonic() - began:.0f} s after the promotion."
+
+
+def stuck_deletion(walk: Walk) -> str:
+    """A file of a prebuild that even its owner may not remove."""
+    found = walk.ask(
+        "api '/workspaces?q=owner:prebuilds+template:python-project+preset:Small' "
+        "| jq -r .workspaces[0].id"
+    )
+    folder = f"/var/lib/prebuilds-provisioner/workspaces/{found}"
+    walk.shell.run(f"touch {folder}/stuck && chattr +i {folder}/stuck")
+    delete = block("Stuck deletions")
+    walk.type_block(delete, {"ID": found})
+    walk.wait_for("prebuilds-manage prebuilds status | grep NOTICE.*deletion", 300)
+
+    walk.shell.run(f"chattr -i {folder}/stuck")
+    began = time.monotonic()
+    walk.type_block(delete, {"ID": found})
+
+    walk.wait_for(f"[ ! -e {folder} ]", 60)
+    walk.wait_for("! prebuilds-manage prebuilds status | grep NOTICE.*deletion", 90)
+    return f"Gone, and its notice closed, {time.monotonic() - began:.0f} s after the cause."
+
+
+def lost_provisioner(walk: Walk) -> str:
+    """Killed with jobs under way; systemd starts it again after half a minute."""
+    walk.shell.run("prebuilds-manage prebuilds invalidate --template python-project")
+    walk.wait_for(f"{status('python-project / Small')} -A1 | grep -v 'starting 0'", 60)
+    walk.shell.run("systemctl kill --kill-whom=main --signal=KILL prebuilds-provisioner")
+    walk.wait_for("prebuilds-manage doctor | grep 'provisioners.*none is online'", 60)
+    began = time.monotonic()
+    walk.wait_for("prebuilds-manage doctor | grep 'provisioners.*1 online'", 90)
+    walk.wait_for(f"{status('python-project / Small')} | grep healthy", 240)
+    return f"Healthy {time.monotonic() - began:.0f} s after it was seen to be gone."
+
+
+def database_restart(walk: Walk) -> str:
+    """Restarted under load, then away for longer than a lease lasts."""
+    walk.start_load()
+    time.sleep(5)
+    walk.shell.run("systemctl restart postgresql")
+    walk.wait_for(HEALTHY, 120)
+    time.sleep(5)
+    restarted = walk.end_load()
+    assert restarted[-1].startswith("201 "), restarted
+
+    walk.shell.run("prebuilds-manage prebuilds invalidate --template python-project")
+    walk.wait_for(f"{status('python-project / Small')} -A1 | grep -v 'starting 0'", 60)
+    walk.shell.run("systemctl stop postgresql")
+    time.sleep(40)
+    assert "503" in walk.shell.run(f"curl -s -o /dev/null -w '%{{http_code}}' {READY}")
+    walk.shell.run("systemctl start postgresql")
+    began = time.monotonic()
+    walk.wait_for(HEALTHY, 120)
+    took = time.monotonic() - began
+    walk.wait_for(f"{status('python-project / Small')} | grep healthy", 240)
+    refused = [each for each in restarted if not each.startswith("201 ")]
+    return (
+        f"Restart: {len(restarted)} requests, {len(refused)} refused {refused}. "
+        f"Away for 40 s: /healthz well after {took:.0f} s, "
+        f"pool healthy after {time.monotonic() - began:.0f} s."
+    )
+
+
+def block(heading: str):
+    """Return the commands of a runbook."""
+    return next(each for each in RUNBOOKS if each.heading == heading)
+
+
+def status(pool: str) -> str:
+    return f"prebuilds-manage prebuilds status | grep '^{pool}'"
+
+
+def waiting() -> str:
+    return "api '/provisionerjobs?status=pending&limit=1' -D - -o out | grep -i ^x-total | tr -dc 0-9"
+
+
+def template(name: str) -> str:
+    return f"$(api /organizations/$ORG/templates/{name} | jq -r .id)"
+
+
+def edit(walk: Walk, name: str, change: dict[str, int]) -> None:
+    """Change the first preset of a template's active version, whatever others made of it."""
+    import json
+
+    body = json.dumps(change)
+    walk.shell.run(
+        f"PRESET=$(api /templateversions/$(api /organizations/$ORG/templates/{name} "
+        "| jq -r .active_version_id)/presets | jq -r .[0].ID)"
+    )
+    said = walk.shell.run(f"api /presets/$PRESET -X PATCH -H 'If-Match: *' --json '{body}' -o out -w '%{{http_code}}'")
+    assert said.strip().endswith("200"), said
+
+
+STORIES = (flooded_queue, broken_template, stuck_deletion, lost_provisioner, database_restart)
