@@ -7,7 +7,7 @@ CODE := config accounts templates_app workspaces prebuilds tests manage.py $(wil
 export PREBUILDS_DEBUG ?= 1
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help run stop demo test test-long check check-static lint format types browser prometheus bench lock screenshots licences vendor clean reset
+.PHONY: help run stop demo test test-long rehearsal check check-static lint format types browser prometheus bench lock screenshots licences vendor clean reset
 
 help: ## list the commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -29,6 +29,9 @@ test: .venv/dev.stamp browser prometheus check-static ## set up, then all checks
 
 test-long: .venv/dev.stamp ## thousands of random stories and requests against every promise; takes an hour
 	$(BIN)/pytest -n 2 --hypothesis-profile=long tests/machine tests/api/test_schemathesis.py
+
+rehearsal: .venv/dev.stamp ## install by docs/deployment.md on clean machines and play the runbooks; needs root, half an hour
+	@$(RUN) -m tests.rehearsal $(ARGS)
 
 check: check-static ## all checks and the fast tests, in parallel
 	$(BIN)/pytest -n 2 -m "not serial and not browser and not slow"

@@ -8,6 +8,7 @@ from django.conf import settings
 from django.core.management import get_commands
 
 from config.env import RESERVED_PREFIXES
+from tests.rehearsal.page import read_blocks
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGES = tuple(ROOT / "docs" / name for name in ("operations.md", "deployment.md", "runbooks.md"))
@@ -95,3 +96,26 @@ def test_the_checks_find_what_they_look_for():
         "PREBUILDS_NO_SUCH",
         "DATABASE_URL",
     ]
+
+
+@page
+def test_every_command_can_be_typed(path):
+    blocks = [each for each in read_blocks(path) if each.language in {"", "sh"}]
+
+    commands = [command for each in blocks for command in each.commands()]
+
+    assert commands
+
+
+def test_a_block_is_read_with_its_heading_step_and_commands(tmp_path):
+    path = tmp_path / "page.md"
+    path.write_text(
+        "# Page\n## Install\n**2. Users.** Two of them.\n\n```\nuseradd a\nfor x in 1 2; do\n"
+        "    echo $x\ndone\n```\n### Later\n```ini\n[databases]\n```\n"
+    )
+
+    first, second = read_blocks(path)
+
+    assert (first.heading, first.step) == ("Install", 2)
+    assert list(first.commands()) == ["useradd a", "for x in 1 2; do\n    echo $x\ndone"]
+    assert (second.heading, second.step, second.language) == ("Later", None, "ini")

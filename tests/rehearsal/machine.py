@@ -18,7 +18,9 @@ import pexpect
 
 BRIDGE, NETWORK = "pb-rehearsal", "198.18.77"
 """Addresses for benchmarks and tests of machines (RFC 2544): routed nowhere."""
-PACKAGES = "systemd,systemd-sysv,dbus,libpam-systemd,ca-certificates,curl,procps,iproute2,iputils-ping"
+PACKAGES = (
+    "systemd,systemd-sysv,dbus,libpam-systemd,ca-certificates,curl,procps,iproute2,iputils-ping"
+)
 PROMPT = "rehearsal-prompt:"
 STEP_SECONDS = 600.0
 
@@ -190,9 +192,7 @@ def make_clean_machine(folder: Path, *, trust: Path | None) -> Path:
     (half / "etc/systemd/network").mkdir(parents=True, exist_ok=True)
     if trust:
         shutil.copy(trust, half / "usr/local/share/ca-certificates/this-network.crt")
-        (half / "etc/pip.conf").write_text(
-            "[global]\ncert = /etc/ssl/certs/ca-certificates.crt\n"
-        )
+        (half / "etc/pip.conf").write_text("[global]\ncert = /etc/ssl/certs/ca-certificates.crt\n")
         _run("chroot", str(half), "update-ca-certificates")
     _run("chroot", str(half), "systemctl", "enable", "systemd-networkd")
     half.rename(clean)

@@ -4,18 +4,16 @@ Each function makes the trouble, looks for what "See it" says, types what "Do" s
 what "It is over" says.
 """
 
+import json
 import time
-from pathlib import Path
 
-from tests.rehearsal.page import read_blocks
-from tests.rehearsal.walk import NAME, ROOT, Walk
+from tests.rehearsal.page import Block, read_blocks
+from tests.rehearsal.walk import HEALTHY, NAME, ROOT, SETTINGS, Walk
 
 RUNBOOKS = read_blocks(ROOT / "docs" / "runbooks.md")
-SETTINGS = "/etc/prebuilds/prebuilds.env"
-HEALTHY = f"curl -fsS https://{NAME}/healthz"
 READY = f"https://{NAME}/readyz"
 FAST = ("PREBUILDS_BACKOFF_INTERVAL=5s", "PREBUILDS_MAX_IN_FLIGHT=0")
-"""A broken pool must not take a quarter of an hour; and a queue can be flooded only without a limit."""
+"""A broken pool must not take a quarter of an hour, and only without a limit a queue can flood."""
 
 
 def load_the_demo(walk: Walk) -> None:
@@ -45,17 +43,22 @@ def flooded_queue(walk: Walk) -> str:
 
 def broken_template(walk: Walk) -> str:
     """A version whose script fails is promoted; the runbook promotes the one before."""
-    before = walk.ask(f"api /templates/{template('release-train')} | jq -r .active_version_id")
-    broken = walk.ask(
-        "api /organizations/$ORG/templateversions --json "
-        f'"{{\\"template_id\\": \\"{template("release-train")}\\", \\"name\\": \\"broken-$RANDOM\\", '
-        '\\"startup_script\\": \\"echo no space left; exit 1\\", '
-        '\\"presets\\": [{\\"name\\": \\"Standard\\", \\"desired_instances\\": 2}]}" | jq -r .id'
-    )
-    walk.shell.run(f"TEMPLATE={template('release-train')}")
+    template = template_of(walk, "release-train")
+    before = walk.ask(f"api /templates/{template} | jq -r .active_version_id")
+    version = {
+        "template_id": template,
+        "name": f"broken-{before[:8]}",
+        "startup_script": "echo no space left; exit 1",
+        "presets": [{"name": "Standard", "desired_instances": 2}],
+    }
+    made = f"api /organizations/$ORG/templateversions --json '{json.dumps(version)}'"
+    broken = walk.ask(f"{made} | jq -r .id")
+    walk.shell.run(f"TEMPLATE={template}")
     walk.type_block(block("A broken template"), {"…": broken})
     walk.wait_for(f"{status('release-train / Standard')} | grep hard.limited", 240)
-    walk.wait_for("prebuilds-manage prebuilds status | grep NOTICE.*release-train | grep -i limit", 60)
+    walk.wait_for(
+        "prebuilds-manage prebuilds status | grep NOTICE.*release-train | grep -i limit", 60
+    )
 
     began = time.monotonic()
     walk.type_block(block("A broken template"), {"…": before})
@@ -126,7 +129,7 @@ def database_restart(walk: Walk) -> str:
     )
 
 
-def block(heading: str):
+def block(heading: str) -> Block:
     """Return the commands of a runbook."""
     return next(each for each in RUNBOOKS if each.heading == heading)
 
@@ -136,23 +139,23 @@ def status(pool: str) -> str:
 
 
 def waiting() -> str:
-    return "api '/provisionerjobs?status=pending&limit=1' -D - -o out | grep -i ^x-total | tr -dc 0-9"
+    return (
+        "api '/provisionerjobs?status=pending&limit=1' -D - -o out | grep -i ^x-total | tr -dc 0-9"
+    )
 
 
-def template(name: str) -> str:
-    return f"$(api /organizations/$ORG/templates/{name} | jq -r .id)"
+def template_of(walk: Walk, name: str) -> str:
+    return walk.ask(f"api /organizations/$ORG/templates/{name} | jq -r .id")
 
 
 def edit(walk: Walk, name: str, change: dict[str, int]) -> None:
     """Change the first preset of a template's active version, whatever others made of it."""
-    import json
-
-    body = json.dumps(change)
-    walk.shell.run(
-        f"PRESET=$(api /templateversions/$(api /organizations/$ORG/templates/{name} "
-        "| jq -r .active_version_id)/presets | jq -r .[0].ID)"
+    active = walk.ask(f"api /templates/{template_of(walk, name)} | jq -r .active_version_id")
+    preset = walk.ask(f"api /templateversions/{active}/presets | jq -r .[0].ID")
+    said = walk.shell.run(
+        f"api /presets/{preset} -X PATCH -H 'If-Match: *' --json '{json.dumps(change)}' "
+        "-o out -w '%{http_code}'"
     )
-    said = walk.shell.run(f"api /presets/$PRESET -X PATCH -H 'If-Match: *' --json '{body}' -o out -w '%{{http_code}}'")
     assert said.strip().endswith("200"), said
 
 

@@ -1,11 +1,11 @@
-"""Follow docs/deployment.md and docs/runbooks.md, word for word, and look whether it worked.
+"""Follow docs/deployment.md word for word, and look whether it worked.
 
-What a page says in code is typed as it stands there; what it says in words ("edit both files") is
-done by the functions here, each named after the words. Nothing else is done.
+What the page says in code is typed as it stands there; what it says in words ("edit both files")
+is done by a method named after the words. Nothing else is done.
 """
 
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from tests.rehearsal.machine import Machine, Shell
@@ -13,19 +13,76 @@ from tests.rehearsal.page import Block, read_blocks
 
 ROOT = Path(__file__).resolve().parents[2]
 NAME = "prebuilds.example.com"
-PASSWORD = "a-password-for-rehearsals"  # noqa: S105  of a machine that lives for minutes
-INSTALL, UPGRADE = "Install on a server", "Upgrade without downtime"
+PASSWORD = "a-password-for-rehearsals"
 REPOSITORY = "/srv/prebuilds.git"
+INSTALL = "Install on a server"
+SETTINGS, PROVISIONER_SETTINGS = "/etc/prebuilds/prebuilds.env", "/etc/prebuilds/provisioner.env"
+UNITS = "prebuilds-web@8000 prebuilds-worker prebuilds-reconciler prebuilds-provisioner"
+HEALTHY = f"curl -fsS https://{NAME}/healthz"
+DOCTOR = "prebuilds-manage doctor"
+
+ANSWERS: dict[str, str] = {
+    r"Do you want to continue\? \[Y/n\]": "y",
+    "Enter password for new role: ": PASSWORD,
+    "Enter it again: ": PASSWORD,
+    r"Username.*: ": "admin",
+    r"Email.*: ": "admin@example.com",
+    r"Password: ": PASSWORD,
+    r"Password \(again\): ": PASSWORD,
+}
+
+CERTIFICATES = f"""
+mkdir -p /etc/ssl/prebuilds && cd /etc/ssl/prebuilds &&
+openssl req -x509 -newkey rsa:2048 -nodes -days 30 -subj '/CN=Rehearsal authority' \
+  -keyout authority.key -out authority.pem 2>/dev/null &&
+openssl req -newkey rsa:2048 -nodes -subj '/CN={NAME}' \
+  -keyout privkey.pem -out request.pem 2>/dev/null &&
+printf 'subjectAltName=DNS:{NAME}' > names &&
+openssl x509 -req -days 30 -in request.pem -CA authority.pem -CAkey authority.key \
+  -CAcreateserial -extfile names -out fullchain.pem 2>/dev/null &&
+cp authority.pem /usr/local/share/ca-certificates/rehearsal.crt && cd /opt/prebuilds/1
+"""
+
+ASK_FOR_ONE = r"""
+claim() {
+  jq -n --arg template $TEMPLATE --arg name load-$(date +%s%N) '{
+    template_id: $template, name: $name, rich_parameter_values: [{name: "region", value: "eu"}]
+  }' > wish
+  api /organizations/$ORG/members/me/workspaces --json @wish -o answer -w '%{http_code} '
+  jq -r .claim.outcome answer
+}
+"""
+
+LOAD = r"""
+(
+  while [ -e loading ]; do
+    claim >> served
+    id=$(jq -r .id answer)
+    sleep 1
+    api /workspaces/$id/builds -o deleted --json '{"transition": "delete"}'
+  done
+) &
+"""
 
 
 class Walk:
-    """One person at one machine's prompt with the pages beside it."""
+    """One person at one machine's prompt, with the pages beside it."""
 
     def __init__(self, machine: Machine, transcript: Path) -> None:
         self.machine = machine
+        self._transcript = transcript
         self.shell: Shell = machine.shell(transcript)
-        self.deployment = read_blocks(ROOT / "docs" / "deployment.md")
-        self.api = read_blocks(ROOT / "docs" / "api.md")
+        self._page = read_blocks(ROOT / "docs" / "deployment.md")
+        self._api = read_blocks(ROOT / "docs" / "api.md")
+
+    # Reading and typing
+
+    def blocks(self, heading: str, *, page: list[Block] | None = None) -> list[Block]:
+        """Return the blocks below a heading; LookupError when there are none."""
+        found = [each for each in page or self._page if each.heading == heading]
+        if not found:
+            raise LookupError(f"no commands under {heading!r}")
+        return found
 
     def type_block(
         self,
@@ -34,132 +91,141 @@ class Walk:
         *,
         skip: Iterable[str] = (),
     ) -> str:
-        """Type a block of a page, with something said for each of its placeholders."""
+        """Type a block's commands, with something said for each of its placeholders.
+
+        `skip` names commands that the caller repeats until they succeed.
+        """
         said = ""
         for command in block.commands():
             if any(each in command for each in skip):
                 continue
-            for placeholder, value in (placeholders or {}).items():
-                command = command.replace(placeholder, value)
-            said += self.shell.run(command, answers=ANSWERS)
+            said += self.shell.run(fill(command, placeholders or {}), answers=ANSWERS)
         return said
 
-    def blocks(self, heading: str, *, page: list[Block] | None = None) -> list[Block]:
-        found = [each for each in page or self.deployment if each.heading == heading]
-        if not found:
-            raise LookupError(f"no commands under {heading!r}")
-        return found
+    def ask(self, command: str) -> str:
+        """Return the last word that a command printed."""
+        return self.shell.run(command).split()[-1]
+
+    def wait_for(self, command: str, seconds: float) -> float:
+        """Repeat a command until it succeeds; return after how many seconds it did."""
+        began = time.monotonic()
+        while True:
+            said = self.shell.run(f"{command}; echo code=$?")
+            took = time.monotonic() - began
+            if said.rstrip().endswith("code=0"):
+                return took
+            if took > seconds:
+                raise AssertionError(f"{command} after {seconds:.0f} s:\n{said}")
+            time.sleep(2)
+
+    def wait_until_well(self) -> float:
+        """A worker that was started just now is asked again in a minute, as the doctor says."""
+        return self.wait_for(DOCTOR, 180)
 
     # Install on a server
 
-    def install(self) -> None:
-        """Steps 1 to 10 on this machine, database and proxy included."""
+    def install(self) -> str:
+        """Do steps 1 to 10, database and proxy included."""
         self.shell.run("apt-get update --quiet=2")
         for block in self.blocks(INSTALL):
-            before, after = PROSE.get(block.step or 0, (None, None))
-            if before:
-                before(self)
-            if block.step == 10:
+            if block.step == 8:
+                self.make_certificates()
+            skip = [DOCTOR] if block.step == 10 else []
+            if skip:
                 self.wait_until_well()
-            said = self.type_block(block, {"ADDRESS": REPOSITORY})
-            if after:
-                after(self, said)
+            said = self.type_block(block, {"ADDRESS": REPOSITORY}, skip=skip)
+            if block.step == 5:
+                self.edit_both_files()
+            if block.step == 7:
+                self.copy_the_key(said.split()[-1])
+        return self.shell.run(f"{DOCTOR} | tail -1").strip()
 
-    def edit_both_files(self, _: str) -> None:
+    def edit_both_files(self) -> None:
         """Each CHANGE-ME goes."""
-        line = "python3 -c 'import secrets; print(secrets.token_urlsafe(50))'"
-        for file in ("prebuilds", "provisioner"):
-            path = f"/etc/prebuilds/{file}.env"
-            self.shell.run(f"sed -i 's/prebuilds:CHANGE-ME@/prebuilds:{PASSWORD}@/' {path}")
-            while self.shell.run(f"grep -m1 -v KEY=$ {path} | cat; grep CHANGE-ME {path}", allow=(0, 1)).count("CHANGE-ME"):
-                key = self.shell.run(line).split()[-1]
-                self.shell.run(f"sed -i '0,/CHANGE-ME/s//{key}/' {path}")
+        self.shell.run(f"sed -i 's/prebuilds:CHANGE-ME@/prebuilds:{PASSWORD}@/' {SETTINGS}")
+        make_key = "python3 -c 'import secrets; print(secrets.token_urlsafe(50))'"
+        for path in (SETTINGS, PROVISIONER_SETTINGS):
+            for _ in range(int(self.ask(f"grep -c '=CHANGE-ME' {path} | cat"))):
+                self.shell.run(f"sed -i '0,/=CHANGE-ME/s//={self.ask(make_key)}/' {path}")
 
-    def copy_the_key(self, said: str) -> None:
-        key = said.split()[-1]
-        path = "/etc/prebuilds/provisioner.env"
-        self.shell.run(f"sed -i 's/^PREBUILDS_PROVISIONER_KEY=.*/PREBUILDS_PROVISIONER_KEY={key}/' {path}")
+    def copy_the_key(self, key: str) -> None:
+        name = "PREBUILDS_PROVISIONER_KEY"
+        self.shell.run(f"sed -i 's/^{name}=.*/{name}={key}/' {PROVISIONER_SETTINGS}")
 
     def make_certificates(self) -> None:
-        """A certificate of an authority of one's own, known to this machine."""
-        self.shell.run(CERTIFICATES)
+        """A certificate of an authority of one's own, which this machine knows."""
+        self.shell.run(CERTIFICATES.strip().replace("\\\n", ""))
         self.know_the_server(self.machine.address)
 
     def know_the_server(self, address: str) -> None:
         self.shell.run(f"echo '{address} {NAME}' >> /etc/hosts")
         self.shell.run("update-ca-certificates")
 
-    def wait_until_well(self) -> None:
-        """A worker that was started just now is asked again in a minute, as the doctor says."""
-        self.wait_for("prebuilds-manage doctor", 180)
+    # Use it
 
-    def wait_for(self, command: str, seconds: float) -> str:
-        """Repeat a command until it succeeds."""
-        deadline = time.monotonic() + seconds
-        while True:
-            said = self.shell.run(f"{command}; echo code=$?")
-            if said.rstrip().endswith("code=0"):
-                return said
-            if time.monotonic() > deadline:
-                raise AssertionError(f"{command} after {seconds:.0f} s:\n{said}")
-            time.sleep(2)
-
-    def ask(self, command: str) -> str:
-        """Return the last word that a command printed."""
-        return self.shell.run(command).split()[-1]
-
-    # It serves
-
-    def make_a_template(self) -> None:
-        """As the page says: by the API, with the commands of docs/api.md."""
+    def use(self) -> str:
+        """Make a template by the commands of docs/api.md, and ask for a workspace of it."""
         self.shell.run("apt-get install --yes --quiet=2 jq")
         self.shell.run(f"mkdir -p ~/try && cd ~/try && URL=https://{NAME}")
         self.sign_in()
-        self.type_block(self.blocks("A template with a pool", page=self.api)[0])
-        self.type_block(self.blocks("Will the next person get a warm one?", page=self.api)[0])
+        self.type_block(self.blocks("A template with a pool", page=self._api)[0])
+        self.type_block(self.blocks("Will the next person get a warm one?", page=self._api)[0])
+        said = self.type_block(self.blocks("Create a workspace", page=self._api)[0])
+        assert '"warm"' in said, said
+        return "The first request was served warm."
 
     def sign_in(self) -> None:
-        block = self.blocks("Sign in", page=self.api)[0]
+        block = self.blocks("Sign in", page=self._api)[0]
         self.type_block(block, {"prebuilds-demo": PASSWORD})
-
-    def create_a_workspace(self) -> str:
-        said = self.type_block(self.blocks("Create a workspace", page=self.api)[0])
-        assert '"warm"' in said, said
-        return said
-
-    # Upgrade
-
-    def upgrade(self) -> str:
-        """The next release, while somebody keeps asking for workspaces; nobody may be refused."""
-        self.start_load()
-        for block in self.blocks(UPGRADE):
-            self.type_block(block, {"ADDRESS": REPOSITORY}, skip=["prebuilds-manage doctor"])
-        self.wait_until_well()
-        answers = self.end_load()
-        assert all(each.startswith("201 ") for each in answers), answers
-        self.shell.run("pgrep -af '/opt/prebuilds/2/.*uvicorn'")
-        return f"{len(answers)} requests, all served, {answers.count('201 warm')} of them warm."
-
-    def start_load(self) -> None:
-        """Keep asking for workspaces of the first template, one about every second."""
-        self.shell.run("cd ~/try && rm -f served && touch loading")
+        self.shell.run(ASK_FOR_ONE.strip())
         self.shell.run("ORG=$(api /organizations | jq -r '.[] | select(.is_default) | .id')")
         self.shell.run("TEMPLATE=$(api /organizations/$ORG/templates/shell | jq -r .id)")
-        self.shell.run(LOAD)
+
+    def start_load(self) -> None:
+        """Keep asking for workspaces of that template, one about every second."""
+        self.shell.run("cd ~/try && rm -f served && touch loading")
+        self.shell.run("TEMPLATE=$(api /organizations/$ORG/templates/shell | jq -r .id)")
+        self.shell.run(LOAD.strip())
 
     def end_load(self) -> list[str]:
-        """Return the answers: "201 warm", "503 null" and the like, in their order."""
+        """Return the answers in their order: "201 warm", "503 null" and the like."""
         self.shell.run("cd ~/try && rm -f loading; wait")
-        served = self.shell.run("cat ~/try/served").split("\n")
-        answers = [each.removeprefix("claim ") for each in served if each.startswith("claim ")]
-        assert len(answers) > 5, served
-        return answers
+        answers = self.shell.run("cat ~/try/served").split("\n")
+        return [each for each in answers if each[:3].isdigit()]
+
+    # Upgrade, start anew
+
+    def upgrade(self) -> str:
+        """Bring the next release while somebody keeps asking; nobody may be refused."""
+        self.shell.run(f"ln -sfn /srv/newest.git {REPOSITORY}")
+        self.start_load()
+        for block in self.blocks("Upgrade without downtime"):
+            self.type_block(block, {"ADDRESS": REPOSITORY}, skip=[DOCTOR])
+        self.wait_until_well()
+        answers = self.end_load()
+        assert len(answers) > 5, answers
+        assert all(each.startswith("201 ") for each in answers), answers
+        self.shell.run("pgrep -f '/opt/prebuilds/2/.*uvicorn'")
+        return f"{len(answers)} requests, all served, {answers.count('201 warm')} of them warm."
+
+    def start_anew(self) -> str:
+        """Switch the machine off and on: everything comes back by itself."""
+        self.shell.close()
+        self.machine.power_off()
+        self.machine.boot()
+        self.shell = self.machine.shell(self._transcript)
+        took = self.wait_for(f"systemctl is-active --quiet {UNITS} && {HEALTHY}", 120)
+        self.shell.run(f"cd ~/try && URL=https://{NAME}")
+        self.sign_in()
+        said = self.shell.run("claim")
+        assert "201 warm" in said, said
+        return f"Well after {took:.0f} s, and a prebuild from before was handed over."
 
     # Scale out
 
-    def scale_out(self, second: "Walk") -> None:
-        """A second machine with all four processes, by the page's section of that name."""
-        here, there, again = self.blocks("A second machine")[0:3]
+    def scale_out(self, second: "Walk") -> str:
+        """All four processes on a second machine, too."""
+        here, there, again = self.blocks("A second machine")
         places = {"10.0.0.1": self.machine.address, "10.0.0.2": second.machine.address}
         self.shell.run("cd /opt/prebuilds/current")
         key = self.type_block(here, places).split()[-1]
@@ -168,47 +234,65 @@ class Walk:
         line = f"server {second.machine.address}:8000 max_fails=0;"
         file = "/etc/nginx/sites-enabled/prebuilds.conf"
         self.shell.run(f"sed -i '/^upstream/a {line}' {file}")
-        self.type_block(again, skip=["prebuilds-manage doctor"])
+        self.type_block(again, skip=[DOCTOR])
+        self.wait_for(f"{DOCTOR} | grep '2 online'", 60)
         self.wait_until_well()
+        second.shell.run(DOCTOR)
+        return "doctor has nothing to mend on both."
 
     def prepare_second(self, first: "Walk", key: str) -> None:
-        """Steps 3 and 4, and what the page says in words."""
-        self.shell.run("apt-get update --quiet=2; apt-get install --yes --quiet=2 git python3-venv")
-        for file in ("usr/local/share/ca-certificates/rehearsal.crt", "srv/prebuilds.git"):
+        """What the page says in words: packages, the authority, steps 3 and 4, both files."""
+        self.shell.run("apt-get update --quiet=2")
+        self.shell.run("apt-get install --yes --quiet=2 git python3-venv")
+        for file in ("usr/local/share/ca-certificates/rehearsal.crt", "srv/newest.git"):
             self.machine.share(first.machine.inside / file, file)
         self.know_the_server(first.machine.address)
-        for block in self.blocks(INSTALL):
-            if block.step in (3, 4):
-                self.type_block(block, {"ADDRESS": REPOSITORY})
-        settings = first.machine.inside / "root/prebuilds.env.second"
-        self.machine.share(settings, "/etc/prebuilds/prebuilds.env")
-        self.shell.run("chmod 0600 /etc/prebuilds/prebuilds.env")
-        step = next(each for each in self.blocks(INSTALL) if each.step == 5)
-        self.type_block(step, skip=["prebuilds.env.example"])
+        steps = {each.step: each for each in self.blocks(INSTALL)}
+        for number in (3, 4):
+            self.type_block(steps[number], {"ADDRESS": "/srv/newest.git"})
+        self.machine.share(first.machine.inside / "root/prebuilds.env.second", SETTINGS)
+        self.shell.run(f"chmod 0600 {SETTINGS}")
+        self.type_block(steps[5], skip=["prebuilds.env.example"])
         self.copy_the_key(key)
-        self.edit_both_files("")
+        self.edit_both_files()
 
-    # A pooler
+    def serve_from(self, second: "Walk") -> str:
+        """Stop everything but the provisioner here: the other machine does it all."""
+        servers = "prebuilds-web@8000 prebuilds-web@8001 prebuilds-reconciler prebuilds-worker"
+        self.shell.run(f"systemctl stop {servers}")
+        self.start_load()
+        time.sleep(20)
+        answers = self.end_load()
+        assert len(answers) > 5, answers
+        assert all(each.startswith("201 ") for each in answers), answers
+        second.shell.run(DOCTOR)
+        self.shell.run(f"systemctl start {servers}")
+        self.wait_until_well()
+        replaced = "prebuilds-manage prebuilds status | grep 'resource replaced'"
+        assert self.shell.run(replaced, allow=(1,)) == "", "a claim went to the wrong machine"
+        return f"{len(answers)} requests served by the second."
 
-    def put_a_pooler_between(self) -> None:
+    # A pooler; back up and restore
+
+    def put_a_pooler_between(self) -> str:
+        """Let pgbouncer share the connections of this machine's processes."""
         self.shell.run("apt-get install --yes --quiet=2 pgbouncer")
         configuration, commands, settings = self.blocks("Behind pgbouncer")
-        self.shell.run(f"cat > /etc/pgbouncer/pgbouncer.ini <<'END'\n{configuration.text}\nEND")
+        file = "/etc/pgbouncer/pgbouncer.ini"
+        self.shell.run(f"cat > {file} <<'END'\n{configuration.text}\nEND")
         self.type_block(commands)
         for line in settings.text.replace("…", PASSWORD).splitlines():
-            name = line.split("=")[0]
-            self.shell.run(f"sed -i '/^{name}=/d' /etc/prebuilds/prebuilds.env")
-            self.shell.run(f"echo '{line}' >> /etc/prebuilds/prebuilds.env")
+            self.shell.run(f"sed -i '/^{line.split('=')[0]}=/d' {SETTINGS}")
+            self.shell.run(f"echo '{line}' >> {SETTINGS}")
         self.shell.run("systemctl restart prebuilds.target")
         self.wait_until_well()
+        return self.shell.run(f"{DOCTOR} | grep pooler").strip()
 
-    # Back up and restore
-
-    def back_up(self) -> None:
+    def back_up_and_restore(self, second: "Walk") -> str:
+        """Go back to a dump, after somebody has claimed what was a prebuild then."""
+        self.wait_for("prebuilds-manage prebuilds status | grep ': healthy'", 60)
         self.type_block(self.blocks("Back up and restore")[0])
-
-    def restore(self, second: "Walk") -> None:
-        """Go back to the dump, after somebody has claimed what was a prebuild then."""
+        claimed = self.shell.run("cd ~/try; claim; jq -r .id answer").split()[-1]
         stop, database, look, orphans, start = self.blocks("Restore")
         for walk in (self, second):
             walk.type_block(stop)
@@ -220,49 +304,16 @@ class Walk:
         for walk in (self, second):
             walk.type_block(orphans)
         second.shell.run("systemctl start prebuilds.target")
-        self.type_block(start, skip=["prebuilds-manage doctor"])
-        self.wait_for("prebuilds-manage prebuilds status | grep ': healthy'", 120)
+        self.type_block(start, skip=[DOCTOR])
+        healthy = self.wait_for("prebuilds-manage prebuilds status | grep ': healthy'", 120)
         self.wait_until_well()
+        again = self.shell.run(f"cd ~/try; api /workspaces/{claimed} | jq -r .owner_name")
+        assert again.split()[-1] in {"prebuilds", "null"}, again
+        return f"The pool was healthy {healthy:.0f} s after the start."
 
 
-ANSWERS = {
-    r"Do you want to continue\? \[Y/n\]": "y",
-    "Enter password for new role: ": PASSWORD,
-    "Enter it again: ": PASSWORD,
-    r"Username.*: ": "admin",
-    r"Email.*: ": "admin@example.com",
-    r"Password: ": PASSWORD,
-    r"Password \(again\): ": PASSWORD,
-}
-
-LOAD = r"""
-(
-  while [ -e loading ]; do
-    name=load-$(date +%s%N)
-    code=$(api /organizations/$ORG/members/me/workspaces -o answer -w '%{http_code}' --json "{\"template_id\": \"$TEMPLATE\", \"name\": \"$name\", \"rich_parameter_values\": [{\"name\": \"region\", \"value\": \"eu\"}]}")
-    echo "claim $code $(jq -r .claim.outcome answer)" >> served
-    id=$(jq -r .id answer)
-    sleep 1
-    echo "delete $(api /workspaces/$id/builds -o deleted -w '%{http_code}' --json '{"transition": "delete"}')" >> served
-  done
-) &
-""".strip()
-
-CERTIFICATES = f"""
-mkdir -p /etc/ssl/prebuilds && cd /etc/ssl/prebuilds &&
-openssl req -x509 -newkey rsa:2048 -nodes -days 30 -subj '/CN=Rehearsal authority' \
-  -keyout authority.key -out authority.pem 2>/dev/null &&
-openssl req -newkey rsa:2048 -nodes -subj '/CN={NAME}' -keyout privkey.pem -out request.pem 2>/dev/null &&
-printf 'subjectAltName=DNS:{NAME}' > names &&
-openssl x509 -req -days 30 -in request.pem -CA authority.pem -CAkey authority.key -CAcreateserial \
-  -extfile names -out fullchain.pem 2>/dev/null &&
-cp authority.pem /usr/local/share/ca-certificates/rehearsal.crt && cd /opt/prebuilds/1
-""".strip().replace("\\\n", "")
-
-PROSE: dict[
-    int, tuple[Callable[[Walk], None] | None, Callable[[Walk, str], None] | None]
-] = {
-    5: (None, Walk.edit_both_files),
-    7: (None, Walk.copy_the_key),
-    8: (Walk.make_certificates, None),
-}
+def fill(command: str, placeholders: Mapping[str, str]) -> str:
+    """Return a command of the page with something said for its placeholders."""
+    for placeholder, value in placeholders.items():
+        command = command.replace(placeholder, value)
+    return command
