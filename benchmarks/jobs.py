@@ -23,10 +23,11 @@ from workspaces.protocol import (
     AgentReport,
     BuildContext,
     BuildResult,
+    DaemonProfile,
     ResourceReport,
 )
 from workspaces.provisioner.daemon import Daemon, DaemonOptions
-from workspaces.provisioner.transport import DaemonProfile, ServiceTransport
+from workspaces.provisioner.transport import ServiceTransport
 from workspaces.services import builds, daemons, jobs
 
 WORKERS, JOBS_EACH, PICKUPS = 4, 150, 100
@@ -53,12 +54,14 @@ def lay_queue(number: int) -> None:
 def a_daemon() -> UUID:
     """Introduce a daemon."""
     return daemons.register_daemon(
-        name="bench",
-        hostname="localhost",
-        version="",
-        provisioner_types=["local"],
-        tags={},
-        concurrency=4,
+        profile=DaemonProfile(
+            name="bench",
+            hostname="localhost",
+            version="",
+            provisioner_types=["local"],
+            tags={},
+            concurrency=4,
+        ),
         now=timezone.now(),
     ).pk
 

@@ -19,7 +19,7 @@ from benchmarks.web import WebServer
 from prebuilds.api.reinit import PATH
 from templates_app.models import Preset
 from workspaces.models import Agent
-from workspaces.protocol import BuildResult
+from workspaces.protocol import BuildResult, DaemonProfile
 from workspaces.services import daemons, jobs
 
 STREAMS, EVENTS, OPENING = 2_000, 200, 40
@@ -120,12 +120,14 @@ async def _events(lines: dict[UUID, Line]) -> list[float]:
 
 def _a_daemon() -> UUID:
     daemon = daemons.register_daemon(
-        name="bench",
-        hostname="localhost",
-        version="",
-        provisioner_types=["local"],
-        tags={},
-        concurrency=1,
+        profile=DaemonProfile(
+            name="bench",
+            hostname="localhost",
+            version="",
+            provisioner_types=["local"],
+            tags={},
+            concurrency=1,
+        ),
         now=timezone.now(),
     )
     return daemon.pk

@@ -30,8 +30,21 @@ from templates_app.services import (
     promote_version,
 )
 from workspaces.enums import Transition
-from workspaces.models import Agent, ProvisionerDaemon, ProvisionerKey, Workspace, WorkspaceBuild
-from workspaces.protocol import AcquiredJob, AgentReport, BuildResult, ResourceReport
+from workspaces.models import (
+    Agent,
+    ProvisionerDaemon,
+    ProvisionerJob,
+    ProvisionerKey,
+    Workspace,
+    WorkspaceBuild,
+)
+from workspaces.protocol import (
+    AcquiredJob,
+    AgentReport,
+    BuildResult,
+    DaemonProfile,
+    ResourceReport,
+)
 from workspaces.services import agents, builds, daemons, jobs, provisioner_keys
 
 NOON = datetime(2026, 3, 4, 12, 0, tzinfo=UTC)
@@ -157,9 +170,20 @@ def make_daemon(**fields: Any) -> ProvisionerDaemon:
         "provisioner_types": ["local"],
         "tags": {},
         "concurrency": 1,
-        "now": timezone.now(),
     }
-    return daemons.register_daemon(**{**defaults, **fields})
+    now, key = fields.pop("now", None) or timezone.now(), fields.pop("key", None)
+    profile = DaemonProfile(**{**defaults, **fields})
+    return daemons.register_daemon(profile=profile, key=key, now=now)
+
+
+def make_bound_job(**daemon: Any) -> ProvisionerJob:
+    """Return a stop that waits for the machine of its workspace, `m-1`, away for an hour."""
+    now = timezone.now()
+    away: dict[str, Any] = {"name": "build-1", "hostname": "far", "machine": "m-1"}
+    workspace = make_workspace(name="api")
+    job = acquire(daemon=make_daemon(**{**away, **daemon, "now": now - hours(1)}))
+    jobs.complete_job(job_id=job.job_id, lease=job.lease, result=result_for(workspace.pk), now=now)
+    return ask_for(workspace, Transition.STOP).job
 
 
 def make_key(

@@ -20,6 +20,8 @@ WorkspacesError
 ├── UnknownProvisionerKey  no live provisioner key has this secret
 ├── UnknownDaemon       no daemon of this key has that id
 ├── UnknownJob          no job of this organization has that id
+├── UnknownMachine      no daemon ever came from a machine of that id
+├── MachineOnline       a daemon of the machine is there, so it is not gone
 └── TagsNotAllowed      a daemon wants tags that its key does not have
 """
 
@@ -175,6 +177,26 @@ class UnknownJob(WorkspacesError):
 
     def __init__(self) -> None:
         super().__init__(self.__doc__)
+
+
+class UnknownMachine(WorkspacesError):
+    """No provisioner ever came from a machine of that id."""
+
+    def __init__(self, machine: str) -> None:
+        super().__init__(
+            f'No provisioner ever came from a machine "{machine}". The page Provisioners and '
+            "`manage.py provisioners list` show which there are."
+        )
+
+
+class MachineOnline(WorkspacesError):
+    """A daemon of the machine is online, or at work; a machine is forgotten when it is gone."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(
+            f"{name} of that machine is online or at work, so the machine is not gone. Stop its "
+            "provisioners first; one that was killed counts as gone after 40 s."
+        )
 
 
 class TagsNotAllowed(WorkspacesError):

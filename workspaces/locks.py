@@ -1,5 +1,6 @@
 """Every statement of this package that takes a row lock. Order everywhere: workspace, build, job.
 
+It is long because all of them are here, to be read side by side.
 Callers hold a transaction; without one Django raises.
 """
 
@@ -46,7 +47,8 @@ SELECT taken.id AS job_id, taken.lease, build.id AS build_id, build.build_number
 ACQUIRE_JOB: Final = f"""
 WITH taken AS (
     UPDATE workspaces_provisionerjob AS job
-       SET started_at = %(now)s, heartbeat_at = %(now)s, daemon_id = %(daemon)s, lease = %(lease)s
+       SET started_at = %(now)s, heartbeat_at = %(now)s, daemon_id = %(daemon)s,
+           lease = %(lease)s, machine = %(machine)s
      WHERE job.id = (
            SELECT candidate.id
              FROM workspaces_provisionerjob AS candidate
@@ -55,6 +57,7 @@ WITH taken AS (
               AND candidate.canceled_at IS NULL
               AND candidate.provisioner_type = ANY(%(types)s)
               AND candidate.tags <@ %(tags)s::jsonb
+              AND candidate.machine IN ('', %(machine)s)
               AND (%(organization)s::uuid IS NULL OR candidate.organization_id = %(organization)s)
             ORDER BY candidate.priority, candidate.created_at, candidate.id
             LIMIT 1
@@ -136,6 +139,7 @@ def lease_next_job(
     organization_id: UUID | None,
     types: Collection[str],
     tags: str,
+    machine: str,
     lease: UUID,
     access_url: str,
     now: datetime,
@@ -143,13 +147,15 @@ def lease_next_job(
     """Give the first pending job that fits to a daemon; None when there is none.
 
     One statement: jobs other daemons are just taking are skipped, never waited for. `tags` is
-    the daemon's, as JSON text; a job fits when its own tags are contained in them.
+    the daemon's, as JSON text; a job fits when its own tags are contained in them, and when it
+    is bound to no machine or to this one. From then on it is bound to this one.
     """
     parameters: dict[str, Any] = {
         "daemon": daemon_id,
         "organization": organization_id,
         "types": list(types),
         "tags": tags,
+        "machine": machine,
         "lease": lease,
         "now": now,
     }
@@ -183,6 +189,16 @@ def _taken(statement: str, parameters: Mapping[str, Any], access_url: str) -> Ac
 def lock_workspace(workspace_id: UUID) -> Workspace:
     """Lock one workspace row and return it as it is now; Workspace.DoesNotExist when missing."""
     return Workspace.objects.select_for_update(of=("self",)).get(pk=workspace_id)
+
+
+def lock_workspaces_on(machine: str) -> list[UUID]:
+    """Lock the live workspaces with a job bound to a machine, in the order of their ids.
+
+    Who is making a build of one is waited for, so that no job is bound behind our back.
+    """
+    bound = ProvisionerJob.objects.filter(machine=machine).values("workspace")
+    rows = Workspace.objects.filter(IS_LIVE, pk__in=bound).select_for_update(of=("self",))
+    return list(rows.order_by("pk").values_list("pk", flat=True))
 
 
 def lock_free_workspace(workspace_id: UUID) -> Workspace | None:

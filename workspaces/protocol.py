@@ -3,6 +3,7 @@
 Plain frozen data, no Django: the remote daemon and the local one speak the same words.
 """
 
+import re
 import threading
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -15,6 +16,25 @@ LOG_LINE_LIMIT: Final = 2_000
 LOG_TOTAL_LIMIT: Final = 1_000_000
 """Characters of one job's or agent start's log that are kept; then one line says it was cut."""
 LOG_CUT: Final = "The log is longer than this; the rest was not kept."
+MACHINE: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
+"""What the id of a machine looks like."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DaemonProfile:
+    """How a daemon introduces itself.
+
+    `machine` is the id of the place where its driver keeps workspaces; a daemon of a release
+    before this word tells none.
+    """
+
+    name: str
+    hostname: str
+    version: str
+    provisioner_types: Sequence[str]
+    tags: Mapping[str, str]
+    concurrency: int
+    machine: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -146,6 +166,12 @@ class BuildContext(Protocol):
 
 class Driver(Protocol):
     """Builds workspaces of one provisioner type. Every call may be repeated after a crash."""
+
+    def find_machine(self) -> str:
+        """Return the id of the place where it keeps workspaces; nothing when any place will do.
+
+        The same for every driver that finds the same workspaces, and for no other. Raises OSError.
+        """
 
     def build(self, job: AcquiredJob, context: BuildContext) -> BuildResult:
         """Carry out the job's transition; raise BuildFailed or BuildCanceled."""

@@ -13,10 +13,9 @@ from django.db.models import F, Q
 from accounts.selectors import digest
 from workspaces.enums import DaemonStatus, Transition
 from workspaces.errors import LeaseLost, UnknownDaemon, UnknownJob, UnknownProvisionerKey
+from workspaces.machines import OFFLINE_AFTER
 from workspaces.models import Agent, ProvisionerDaemon, ProvisionerJob, ProvisionerKey
 
-OFFLINE_AFTER: Final = timedelta(seconds=30)
-"""A daemon says every 5 s that it is alive; one that did not for this long counts as away."""
 SAMPLE_SIZE: Final = 20
 """Recent builds that say what is usual."""
 FORGOTTEN_AFTER: Final = timedelta(days=7)
@@ -48,6 +47,7 @@ class DaemonRow:
     provisioner_types: tuple[str, ...]
     tags: dict[str, str]
     concurrency: int
+    machine: str
     started_at: datetime
     last_seen_at: datetime
     status: DaemonStatus
@@ -148,6 +148,7 @@ def _row(daemon: ProvisionerDaemon, jobs: Collection[DaemonJob], now: datetime) 
         provisioner_types=tuple(daemon.provisioner_types),
         tags=dict(daemon.tags),
         concurrency=daemon.concurrency,
+        machine=daemon.machine,
         started_at=daemon.started_at,
         last_seen_at=daemon.last_seen_at,
         status=_status(daemon, busy=bool(jobs), now=now),

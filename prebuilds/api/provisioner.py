@@ -37,6 +37,7 @@ from workspaces import selectors
 from workspaces.errors import LeaseLost
 from workspaces.listening import PROVISIONER_JOBS, hub
 from workspaces.models import ProvisionerDaemon, ProvisionerKey
+from workspaces.protocol import DaemonProfile
 from workspaces.services import daemons, jobs
 
 NO_JOB = OpenApiResponse(description="There is none for this daemon.")
@@ -74,7 +75,9 @@ class RegisterView(ProvisionerView):
     def post(self, request: Request) -> Response:
         """Introduce a daemon; its id accompanies everything it says from then on."""
         daemon = daemons.register_daemon(
-            **self.said(request), key=self.key_of(request), now=timezone.now()
+            profile=DaemonProfile(**self.said(request)),
+            key=self.key_of(request),
+            now=timezone.now(),
         )
         return Response({"id": str(daemon.pk), "tags": daemon.tags}, status=status.HTTP_201_CREATED)
 
@@ -184,7 +187,9 @@ def _give_back(answer: Response) -> None:
     if answer.status_code == status.HTTP_200_OK:
         job: Mapping[str, UUID] = answer.data
         with suppress(LeaseLost):
-            jobs.release_job(job_id=job["job_id"], lease=job["lease"], now=timezone.now())
+            jobs.release_job(
+                job_id=job["job_id"], lease=job["lease"], unheard=True, now=timezone.now()
+            )
     _give_connection_back()
 
 

@@ -11,6 +11,7 @@ from templates_app.enums import ProvisionerType
 from workspaces.enums import JobErrorCode
 from workspaces.protocol import (
     LOG_LINE_LIMIT,
+    MACHINE,
     AgentReport,
     BuildResult,
     LogLine,
@@ -67,6 +68,13 @@ class Profile(StrictSerializer):
     )
     tags = TagsField(default=dict)
     concurrency = serializers.IntegerField(min_value=1, max_value=100, default=1)
+    machine = serializers.RegexField(
+        rf"\A{MACHINE.pattern}\Z",
+        max_length=64,
+        allow_blank=True,
+        default="",
+        help_text="Where its driver keeps workspaces; nothing from daemons that do not tell.",
+    )
 
 
 class Wish(StrictSerializer):

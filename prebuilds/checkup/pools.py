@@ -14,8 +14,8 @@ from accounts.system import PREBUILDS_GROUP_DISPLAY_NAME, PREBUILDS_GROUP_NAME, 
 from prebuilds import selectors
 from prebuilds.checkup.findings import Finding, Visit, bad, say_span, warn, well
 from templates_app.models import Preset
+from workspaces.machines import Machine, count_awaiting, is_online
 from workspaces.models import ProvisionerDaemon
-from workspaces.selectors import OFFLINE_AFTER
 
 INTERVALS: Final = 3
 LOOP: Final = "start or restart `manage.py reconcile --loop`, and read its log"
@@ -72,9 +72,7 @@ def judge_cycle(completed_at: datetime | None, *, limit: timedelta, now: datetim
 
 def check_provisioners(visit: Visit) -> Iterator[Finding]:
     """Somebody is online, and takes the jobs of every pool that wants prebuilds."""
-    online = ProvisionerDaemon.objects.filter(
-        stopped_at__isnull=True, last_seen_at__gt=visit.now - OFFLINE_AFTER
-    )
+    online = ProvisionerDaemon.objects.filter(is_online(visit.now))
     offers = [
         Offer(
             organization_id=one.organization_id,
@@ -84,6 +82,7 @@ def check_provisioners(visit: Visit) -> Iterator[Finding]:
         for one in online
     ]
     yield judge_provisioners(offers, list(_wishes()))
+    yield from judge_machines(count_awaiting(now=visit.now))
 
 
 def judge_provisioners(offers: Collection[Offer], wishes: Collection[Wish]) -> Finding:
@@ -98,6 +97,19 @@ def judge_provisioners(offers: Collection[Offer], wishes: Collection[Wish]) -> F
         )
         return bad(f"nobody online takes the jobs of: {some}", advice)
     return well(f"{len(offers)} online; every pool's jobs fit one")
+
+
+def judge_machines(awaited: Collection[tuple[Machine, int]]) -> Iterator[Finding]:
+    """Name each machine that is away while jobs wait for it."""
+    for machine, jobs in awaited:
+        where = f" on {machine.hostname}" if machine.hostname else ""
+        noun = "1 job waits" if jobs == 1 else f"{jobs} jobs wait"
+        yield warn(
+            f"{noun} for the machine of {machine.name}{where} ({machine.machine}), not seen since "
+            f"{machine.last_seen_at:%Y-%m-%d %H:%M} UTC",
+            "start its provisioner again; if the machine is gone for good: "
+            f"`manage.py provisioners forget-machine {machine.machine}`",
+        )
 
 
 def _wishes() -> Iterator[Wish]:

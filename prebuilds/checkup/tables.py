@@ -17,6 +17,7 @@ TRIGGERS: Final = frozenset(
         "job_added_rings",
         "job_finished_rings",
         "job_given_back_rings",
+        "job_released_rings",
         "job_rings",
         "notice_rings",
         "parameter_definition_is_immutable",

@@ -21,10 +21,10 @@ from prebuilds.core.snapshot import Status
 from prebuilds.models import Mail, ReconcileRun
 from prebuilds.models.mail import IS_WAITING
 from workspaces.enums import Transition
+from workspaces.machines import is_online
 from workspaces.models import ProvisionerDaemon, ProvisionerJob, Workspace, WorkspaceBuild
 from workspaces.models.job import IS_PENDING, JobPriority
 from workspaces.models.workspace import IS_LIVE
-from workspaces.selectors import OFFLINE_AFTER
 
 INITIATORS: Final = ("people", "prebuilds")
 
@@ -85,9 +85,7 @@ def read_system(*, now: datetime) -> SystemGauges:
     depth, oldest = _queue(now)
     runs = ReconcileRun.objects.filter(lock_acquired=True, completed_at__isnull=False)
     last = runs.order_by("-completed_at").values_list("completed_at", flat=True).first()
-    daemons = ProvisionerDaemon.objects.filter(
-        stopped_at__isnull=True, last_seen_at__gt=now - OFFLINE_AFTER
-    )
+    daemons = ProvisionerDaemon.objects.filter(is_online(now))
     return SystemGauges(
         paused=observation.is_paused(now),
         queue_depth=depth,

@@ -15,6 +15,7 @@ from tests.api.listening import stop_hub
 from tests.api.shape import assert_error
 from tests.factories import (
     acquire,
+    ask_for,
     default_organization,
     make_daemon,
     make_key,
@@ -24,6 +25,7 @@ from tests.factories import (
     make_workspace,
     result_for,
 )
+from workspaces.enums import Transition
 from workspaces.models import (
     Agent,
     JobLog,
@@ -104,9 +106,9 @@ class Remote:
         return self.post(f"/daemons/{self.daemon.pk}/{verb}", words)
 
 
-def make_remote(key_and_secret=None, **key_fields):
+def make_remote(key_and_secret=None, machine="", **key_fields):
     key, secret = key_and_secret or make_key(**key_fields)
-    return Remote(key=key, client=bearer(secret), daemon=make_daemon(key=key))
+    return Remote(key=key, client=bearer(secret), daemon=make_daemon(key=key, machine=machine))
 
 
 @pytest.fixture
@@ -195,6 +197,29 @@ class TestIntroduction:
         assert daemon.tags == answer.json()["tags"] == {"zone": "eu", "gpu": "1"}
         assert (daemon.name, daemon.hostname, daemon.concurrency) == ("remote-1", "far-away", 2)
 
+    def test_it_says_on_which_machine_it_keeps_workspaces(self, remote):
+        answer = remote.post("/daemons", PROFILE | {"machine": "rack-7.example_1"})
+
+        daemon = ProvisionerDaemon.objects.get(pk=answer.json()["id"])
+        assert daemon.machine == "rack-7.example_1"
+
+    def test_one_of_an_older_release_says_nothing_of_a_machine(self, remote):
+        assert "machine" not in PROFILE
+
+        answer = remote.post("/daemons", PROFILE)
+
+        assert answer.status_code == 201
+        assert ProvisionerDaemon.objects.get(pk=answer.json()["id"]).machine == ""
+
+    @pytest.mark.parametrize(
+        "machine", ["x" * 65, "two words", "-a", ".a", "a/b", "a\nb", "\x00", "é", [], None]
+    )
+    def test_what_is_no_machine_is_refused_at_its_field(self, remote, machine):
+        answer = remote.post("/daemons", PROFILE | {"machine": machine})
+
+        assert answer.status_code == 400
+        assert {one["field"] for one in answer.json()["validations"]} == {"machine"}
+
     def test_it_may_take_fewer_tags_than_the_key_has(self):
         remote = make_remote(tags={"zone": "eu", "gpu": "1"})
 
@@ -239,6 +264,16 @@ class TestAcquire:
         assert told["access_url"] == settings.PREBUILDS_ACCESS_URL
         row = ProvisionerJob.objects.get()
         assert (row.lease, row.daemon) == (lease, remote.daemon)
+
+    def test_a_job_bound_to_another_machine_is_never_told(self):
+        here, there = make_remote(machine="here"), make_remote(machine="there")
+        workspace = make_workspace()
+        first = acquire(daemon=here.daemon)
+        here.say(first, "complete", provisioner_state={})
+        ask_for(workspace, Transition.STOP)
+
+        assert there.ask("acquire", lease=str(uuid4())).status_code == 204
+        assert here.ask("acquire", lease=str(uuid4())).status_code == 200
 
     def test_without_a_job_it_says_so_at_once_unless_it_may_wait(self, remote):
         answer = remote.ask("acquire", lease=str(uuid4()))

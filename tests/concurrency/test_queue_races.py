@@ -6,15 +6,18 @@ from functools import partial
 
 import pytest
 
+from accounts.audit import THE_SYSTEM
 from prebuilds.core.actions import Reason
 from prebuilds.execution import deletion
 from templates_app.services import PresetSpec
 from tests import factories
 from tests.concurrency.racing import alongside, blocked_by, errors, race, uncommitted
 from tests.factories import NOON
+from workspaces.enums import Transition
 from workspaces.errors import LeaseLost
 from workspaces.models import Agent, ProvisionerJob, Workspace
 from workspaces.services import jobs
+from workspaces.services.machines import forget_machine
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -59,6 +62,51 @@ def test_eight_daemons_take_each_of_fifty_jobs_once():
         for job in jobs_:
             row = ProvisionerJob.objects.get(pk=job.job_id)
             assert (row.daemon, row.lease, row.status) == (daemon, job.lease, "running")
+
+
+def test_bound_jobs_go_to_their_machines_only_whoever_races_for_them():
+    here, there = (factories.make_daemon(machine=machine) for machine in ("here", "there"))
+    workspaces = make_pending(24)
+    for daemon in (here, there):
+        for _ in range(8):
+            complete(factories.acquire(daemon=daemon, now=NOON), now=NOON)
+    home = dict(ProvisionerJob.objects.values_list("workspace", "machine"))
+    assert Counter(home.values()) == {"here": 8, "there": 8, "": 8}
+    for job in take_all(factories.make_daemon()):
+        complete(job, now=NOON)
+    deletion.delete_prebuilds({one.pk: Reason.SURPLUS for one in workspaces}, now=LATER)
+
+    twin = factories.make_daemon(machine="here")
+    results = race(*(partial(take_all, daemon) for daemon in (here, there, twin)))
+
+    assert errors(results) == []
+    of_here, of_there, of_twin = ({job.workspace_id for job in jobs_} for jobs_ in results)
+    assert of_here | of_there | of_twin == {one.pk for one in workspaces}
+    assert not {home[one] for one in of_here | of_twin} - {"here", ""}
+    assert not {home[one] for one in of_there} - {"there", ""}
+
+
+def test_a_build_asked_for_while_its_machine_is_forgotten_is_not_bound_to_it():
+    (prebuild,) = make_pending(1)
+    complete(factories.acquire(daemon=factories.make_daemon(machine="gone", now=NOON), now=NOON))
+    forget = partial(forget_machine, machine="gone", actor=THE_SYSTEM, now=LATER)
+    delete = partial(factories.ask_for, prebuild, Transition.DELETE, now=LATER)
+
+    blocked_by(forget, delete)
+
+    assert ProvisionerJob.objects.get(workspace=prebuild, completed_at=None).machine == ""
+
+
+def test_forgetting_a_machine_waits_for_a_build_that_is_being_asked_for():
+    (prebuild,) = make_pending(1)
+    complete(factories.acquire(daemon=factories.make_daemon(machine="gone", now=NOON), now=NOON))
+    forget = partial(forget_machine, machine="gone", actor=THE_SYSTEM, now=LATER)
+    delete = partial(factories.ask_for, prebuild, Transition.DELETE, now=LATER)
+
+    released = blocked_by(delete, forget)
+
+    assert released.pending_jobs == 1
+    assert set(prebuild.jobs.values_list("machine", flat=True)) == {""}
 
 
 def test_a_daemon_never_waits_for_a_job_another_is_just_taking():

@@ -108,6 +108,7 @@ def acquire(**changes) -> Explained:
         "organization": None,
         "types": ["local"],
         "tags": "{}",
+        "machine": "here",
         "lease": daemon.pk,
         "now": NOON,
     }
@@ -207,6 +208,21 @@ def test_an_acquire_walks_the_pending_index_and_reads_little(city):
     assert found.scanned <= FEW, found.text
     assert_reads(found, at_most=90)
     assert ProvisionerJob.objects.get(pk=first.pk).started_at == NOON
+
+
+def test_an_acquire_passes_over_what_waits_for_another_machine_at_a_few_buffers_each(city):
+    waiting = ProvisionerJob.objects.filter(completed_at=None)
+    *bound, first = waiting.order_by("priority", "created_at", "pk")[:1_001]
+    waiting.filter(pk__in=[job.pk for job in bound]).update(machine="there")
+    give_it_a_build(first, city.preset)
+
+    found = acquire()
+
+    assert "job_pending" in found.indexes, found.text
+    assert found.scanned <= FEW, found.text
+    assert_reads(found, at_most=90 + 3 * len(bound))
+    taken = ProvisionerJob.objects.get(pk=first.pk)
+    assert (taken.started_at, taken.machine) == (NOON, "here")
 
 
 def test_asking_again_for_a_leased_job_reads_little():

@@ -104,5 +104,5 @@ class ProvisionerDaemonAdmin(_Provisioners):
         ("stopped_at", admin.EmptyFieldListFilter),
         ("organization", ReadableRelatedFilter),
     )
-    search_fields = ("name", "hostname")
+    search_fields = ("name", "hostname", "=machine")
     ordering = ("-last_seen_at", "name")

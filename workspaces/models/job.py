@@ -81,6 +81,7 @@ class ProvisionerDaemon(models.Model):
     provisioner_types = models.JSONField(default=list)
     tags = models.JSONField(default=dict, blank=True)
     concurrency = models.PositiveIntegerField(default=1)
+    machine = models.CharField(max_length=64, blank=True, default="", db_default="")
     started_at = models.DateTimeField(default=timezone.now)
     last_seen_at = models.DateTimeField(default=timezone.now)
     stopped_at = models.DateTimeField(null=True, blank=True)
@@ -94,7 +95,10 @@ class ProvisionerDaemon(models.Model):
 
 
 class ProvisionerJob(models.Model):
-    """One piece of work for a daemon. `status` is computed and stored by the database."""
+    """One piece of work for a daemon. `status` is computed and stored by the database.
+
+    `machine` is where the workspace's files are, as far as it is known; empty: any will do.
+    """
 
     id = models.UUIDField(primary_key=True, default=uuid4, editable=False)
     organization = models.ForeignKey(Organization, models.PROTECT, related_name="+")
@@ -106,6 +110,7 @@ class ProvisionerJob(models.Model):
         choices=JobPriority.choices, default=JobPriority.PEOPLE
     )
     tags = models.JSONField(default=dict, blank=True)
+    machine = models.CharField(max_length=64, blank=True, default="", db_default="")
     input = models.JSONField(default=dict, blank=True)
     created_at = models.DateTimeField(default=timezone.now)
     started_at = models.DateTimeField(null=True, blank=True)

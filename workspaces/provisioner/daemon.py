@@ -17,11 +17,17 @@ from uuid import UUID
 
 from workspaces import tracing
 from workspaces.errors import LeaseLost
-from workspaces.protocol import AcquiredJob, BuildCanceled, BuildFailed, BuildResult, Driver
+from workspaces.protocol import (
+    AcquiredJob,
+    BuildCanceled,
+    BuildFailed,
+    BuildResult,
+    DaemonProfile,
+    Driver,
+)
 from workspaces.provisioner.job_run import JobRun, StopCause
 from workspaces.provisioner.keeper import Keeper, Rhythm
 from workspaces.provisioner.transport import (
-    DaemonProfile,
     KeyRefused,
     Transport,
     TransportUnavailable,

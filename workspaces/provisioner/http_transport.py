@@ -18,8 +18,8 @@ from urllib.parse import urlsplit
 from uuid import UUID, uuid4
 
 from workspaces.errors import LeaseLost
-from workspaces.protocol import AcquiredJob, BuildResult, LogLine, ResourceReport
-from workspaces.provisioner.transport import DaemonProfile, KeyRefused, TransportUnavailable
+from workspaces.protocol import AcquiredJob, BuildResult, DaemonProfile, LogLine, ResourceReport
+from workspaces.provisioner.transport import KeyRefused, TransportUnavailable
 
 API: Final = "/api/v2/provisioner"
 TIMEOUT: Final = 15.0

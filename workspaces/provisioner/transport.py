@@ -4,15 +4,14 @@ Things go wrong that a daemon must tell apart: LeaseLost ends the work on one jo
 TransportUnavailable passes, and KeyRefused does not pass by waiting.
 """
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import Any, Protocol, TypeVar
 from uuid import UUID
 
 from django.db import InterfaceError, OperationalError, connections
 
-from workspaces.protocol import AcquiredJob, BuildResult, LogLine, ResourceReport
+from workspaces.protocol import AcquiredJob, BuildResult, DaemonProfile, LogLine, ResourceReport
 from workspaces.services import daemons, jobs
 
 Answer = TypeVar("Answer")
@@ -24,18 +23,6 @@ class TransportUnavailable(Exception):
 
 class KeyRefused(TransportUnavailable):
     """The queue lets this daemon in no more: its key is unknown or was revoked."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class DaemonProfile:
-    """How a daemon introduces itself."""
-
-    name: str
-    hostname: str
-    version: str
-    provisioner_types: Sequence[str]
-    tags: Mapping[str, str]
-    concurrency: int
 
 
 class Transport(Protocol):
@@ -98,15 +85,7 @@ class ServiceTransport:
         self._daemon_id: UUID | None = None
 
     def register(self, profile: DaemonProfile) -> None:
-        daemon = self._call(
-            daemons.register_daemon,
-            name=profile.name,
-            hostname=profile.hostname,
-            version=profile.version,
-            provisioner_types=profile.provisioner_types,
-            tags=profile.tags,
-            concurrency=profile.concurrency,
-        )
+        daemon = self._call(daemons.register_daemon, profile=profile)
         self._daemon_id = daemon.pk
 
     def touch(self) -> None:

@@ -6,6 +6,7 @@ Builds are always made in bulk: a pool of 50 costs as many statements as one wor
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 from uuid import UUID, uuid4
 
 from django.db import transaction
@@ -13,7 +14,7 @@ from django.db import transaction
 from accounts.system import PREBUILDS_USER_ID
 from templates_app import parameters, selectors
 from templates_app.models import TemplateVersion
-from workspaces import locks
+from workspaces import locks, machines
 from workspaces.enums import BuildReason, Stage, Transition
 from workspaces.errors import BuildInProgress, WorkspaceDeleted, WorkspaceDormant
 from workspaces.models import BuildParameter, ProvisionerJob, Workspace, WorkspaceBuild
@@ -47,12 +48,18 @@ class BuildRequest:
 def insert_builds(requests: Sequence[BuildRequest], *, now: datetime) -> list[WorkspaceBuild]:
     """Insert jobs, builds and parameter values; three statements however many there are.
 
+    A workspace's next job goes to the machine of those before. It is looked up by the INSERT
+    itself: a statement that begins after the workspace's lock was got sees who forgot the machine.
+
     Does not touch the workspaces: a new one carries its `latest_build_id` already (see
     `BuildRequest.build_id`), an old one is moved on by the caller.
     """
     jobs = ProvisionerJob.objects.bulk_create(
         [_new_job(request, now) for request in requests], batch_size=BATCH_SIZE
     )
+    for request, job in zip(requests, jobs, strict=True):
+        if request.build_number > 1:
+            del job.machine  # an expression still: it is read when somebody asks
     builds = WorkspaceBuild.objects.bulk_create(
         [_new_build(request, job, now) for request, job in zip(requests, jobs, strict=True)],
         batch_size=BATCH_SIZE,
@@ -205,6 +212,7 @@ def _new_job(request: BuildRequest, now: datetime) -> ProvisionerJob:
         provisioner_type=request.template_version.provisioner_type,
         priority=_priority(request),
         tags=request.template_version.tags,
+        machine=_machine_of(request),
         created_at=now,
     )
 
@@ -226,6 +234,12 @@ def _new_build(request: BuildRequest, job: ProvisionerJob, now: datetime) -> Wor
         created_at=now,
         daily_cost=request.template_version.daily_cost if starts else 0,
     )
+
+
+def _machine_of(request: BuildRequest) -> Any:
+    """Return where the workspace is; a new one is nowhere yet."""
+    is_new = request.build_number == 1
+    return "" if is_new else machines.bound_machine(request.workspace.pk)
 
 
 def _priority(request: BuildRequest) -> JobPriority:

@@ -1,23 +1,16 @@
 """Daemons come, stay and go: introduced, alive, retired. What they do is `jobs`' matter."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from datetime import datetime
 from uuid import UUID
 
 from workspaces.errors import TagsNotAllowed
 from workspaces.models import ProvisionerDaemon, ProvisionerKey
+from workspaces.protocol import DaemonProfile
 
 
 def register_daemon(
-    *,
-    name: str,
-    hostname: str,
-    version: str,
-    provisioner_types: Sequence[str],
-    tags: Mapping[str, str],
-    concurrency: int,
-    now: datetime,
-    key: ProvisionerKey | None = None,
+    *, profile: DaemonProfile, now: datetime, key: ProvisionerKey | None = None
 ) -> ProvisionerDaemon:
     """Introduce a daemon that is about to ask for jobs.
 
@@ -28,12 +21,13 @@ def register_daemon(
     return ProvisionerDaemon.objects.create(
         organization_id=key.organization_id if key else None,
         key=key,
-        name=name,
-        hostname=hostname,
-        version=version,
-        provisioner_types=list(provisioner_types),
-        tags=_tags_within(key, tags) if key else dict(tags),
-        concurrency=concurrency,
+        name=profile.name,
+        hostname=profile.hostname,
+        version=profile.version,
+        provisioner_types=list(profile.provisioner_types),
+        tags=_tags_within(key, profile.tags) if key else dict(profile.tags),
+        concurrency=profile.concurrency,
+        machine=profile.machine,
         started_at=now,
         last_seen_at=now,
     )

@@ -15,7 +15,7 @@ from django.db import transaction
 
 from accounts.system import PREBUILDS_USER_ID
 from templates_app.models import Template
-from workspaces import lifecycle, locks
+from workspaces import lifecycle, locks, machines
 from workspaces.enums import JobErrorCode, JobStatus, Transition
 from workspaces.errors import LeaseLost
 from workspaces.models import (
@@ -59,14 +59,15 @@ def acquire_job(
 
 
 def _lease_next(daemon_id: UUID, lease: UUID, access_url: str, now: datetime) -> AcquiredJob | None:
-    organization_id, types, tags = ProvisionerDaemon.objects.values_list(
-        "organization_id", "provisioner_types", "tags"
+    organization_id, types, tags, machine = ProvisionerDaemon.objects.values_list(
+        "organization_id", "provisioner_types", "tags", "machine"
     ).get(pk=daemon_id)
     return locks.lease_next_job(
         daemon_id=daemon_id,
         organization_id=organization_id,
         types=types,
         tags=json.dumps(tags),
+        machine=machine,
         lease=lease,
         access_url=access_url,
         now=now,
@@ -148,17 +149,21 @@ def finish_canceled_job(*, job_id: UUID, lease: UUID, now: datetime) -> None:
         _leased(job_id, lease, completed_at=now, canceled_at=job.canceled_at or now)
 
 
-def release_job(*, job_id: UUID, lease: UUID, now: datetime) -> None:
+def release_job(*, job_id: UUID, lease: UUID, now: datetime, unheard: bool = False) -> None:
     """Give a job back to the queue, or end it when it was canceled. Raises LeaseLost.
 
-    Its last sign of life stays: a daemon has been at it, and may have left something behind.
+    Its last sign of life and its machine stay: a daemon has been at it, and may have left
+    something behind. `unheard` says that the daemon never heard of it, so that the job is bound
+    to a machine only if it was before.
     """
     with transaction.atomic():
         job = _locked(job_id, lease)
         if job.canceled_at is not None:
             _leased(job_id, lease, completed_at=now)
         else:
-            back = {"started_at": None, "daemon": None, "lease": None}
+            back: dict[str, Any] = {"started_at": None, "daemon": None, "lease": None}
+            if unheard:
+                back["machine"] = machines.bound_machine(job.workspace_id, besides=job_id)
             _change_leased(job_id, lease, back)
 
 
@@ -168,7 +173,7 @@ def release_unanswered(*, daemon_id: UUID, lease: UUID, now: datetime) -> None:
         daemon=daemon_id, lease=lease, started_at__isnull=False, completed_at__isnull=True
     )
     for job_id in held.values_list("pk", flat=True):
-        release_job(job_id=job_id, lease=lease, now=now)
+        release_job(job_id=job_id, lease=lease, now=now, unheard=True)
 
 
 def cancel_job(*, job_id: UUID, now: datetime) -> JobStatus:

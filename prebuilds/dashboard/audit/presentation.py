@@ -26,6 +26,7 @@ PAGES: Final = {
 TYPES: Final = {
     "prebuildssettings": "settings",
     "templateversion": "template version",
+    "provisionerdaemon": "provisioner",
     "provisionerjob": "provisioner job",
     "provisionerkey": "provisioner key",
     "signintries": "sign-in",

@@ -12,8 +12,8 @@ from django.db.models.functions import Cast
 from accounts.system import PREBUILDS_USER_ID
 from prebuilds.models import ReconcileRun
 from workspaces.enums import JobStatus
+from workspaces.machines import is_online
 from workspaces.models import ProvisionerDaemon, ProvisionerJob
-from workspaces.selectors import OFFLINE_AFTER
 
 NO_TIME: Final = Cast(Value(None), DateTimeField())
 NO_WORD: Final = Value("", output_field=CharField())
@@ -45,9 +45,7 @@ def read_engine(*, now: datetime, organization_ids: Collection[UUID] | None) -> 
     One statement. A daemon without an organization serves everybody.
     """
     pending = ProvisionerJob.objects.filter(status=JobStatus.PENDING)
-    daemons = ProvisionerDaemon.objects.filter(
-        stopped_at__isnull=True, last_seen_at__gt=now - OFFLINE_AFTER
-    )
+    daemons = ProvisionerDaemon.objects.filter(is_online(now))
     if organization_ids is not None:
         pending = pending.filter(organization__in=organization_ids)
         serves = Q(organization__isnull=True) | Q(organization__in=organization_ids)

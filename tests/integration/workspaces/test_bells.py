@@ -34,6 +34,7 @@ from workspaces.enums import LifecycleState, Transition
 from workspaces.models import Agent, ProvisionerJob, Workspace
 from workspaces.protocol import LogLine
 from workspaces.services import agents, builds, daemons, jobs
+from workspaces.services.machines import forget_machine
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -52,6 +53,17 @@ class Scene:
 
     def pending_prebuild(self):
         (self.workspace,) = make_pending_prebuilds(self.preset, now=NOON)
+        return self
+
+    def bound_prebuild(self):
+        """Its deletion waits for a machine that is away."""
+        self.pending_prebuild()
+        daemon = make_daemon(machine="gone", now=NOON)
+        job = acquire(daemon=daemon, now=NOON)
+        jobs.complete_job(
+            job_id=job.job_id, lease=job.lease, result=result_for(job.workspace_id), now=NOON
+        )
+        ask_for(self.workspace, Transition.DELETE, by=self.user, now=NOON)
         return self
 
     def running_prebuild(self):
@@ -245,6 +257,12 @@ RINGS = [
     ),
     ("a job is acquired", START.pending_prebuild, lambda _: acquire(now=LATER), {POOLS}),
     ("a job is given back", START.running_prebuild, release, {POOLS, JOBS}),
+    (
+        "a waiting job is released from its machine",
+        START.bound_prebuild,
+        lambda s: forget_machine(machine="gone", actor=THE_SYSTEM, now=LATER),
+        {JOBS},
+    ),
     (
         "a running job is asked to stop",
         START.running_prebuild,

@@ -17,11 +17,11 @@ from django.utils import timezone
 
 from templates_app.enums import ProvisionerType
 from workspaces import listening
+from workspaces.protocol import DaemonProfile, Driver
 from workspaces.provisioner.daemon import Daemon, DaemonOptions, WakeUp
 from workspaces.provisioner.drivers.local import LocalDriver
 from workspaces.provisioner.http_transport import HttpTransport, RequestRefused
 from workspaces.provisioner.transport import (
-    DaemonProfile,
     KeyRefused,
     ServiceTransport,
     Transport,
@@ -111,6 +111,7 @@ def serve(
     options: dict[str, Any], transport: Transport, wake_up: WakeUp, behaviour: DaemonOptions
 ) -> None:
     """Put a daemon together and run it until a signal stops it."""
+    driver = LocalDriver(settings.PREBUILDS_WORKSPACES_DIR)
     daemon = Daemon(
         profile=DaemonProfile(
             name=options["name"],
@@ -119,9 +120,10 @@ def serve(
             provisioner_types=[ProvisionerType.LOCAL.value],
             tags=dict(options["tag"]),
             concurrency=options["concurrency"],
+            machine=_machine_of(driver),
         ),
         transport=transport,
-        driver=LocalDriver(settings.PREBUILDS_WORKSPACES_DIR),
+        driver=driver,
         wake_up=wake_up,
         clock=timezone.now,
         options=behaviour,
@@ -132,6 +134,13 @@ def serve(
         daemon.run()
     except (KeyRefused, RequestRefused) as error:
         raise CommandError(f"The server does not take this daemon: {error}") from error
+
+
+def _machine_of(driver: Driver) -> str:
+    try:
+        return driver.find_machine()
+    except OSError as error:
+        raise CommandError(f"Cannot tell which machine this is: {error}") from error
 
 
 def find_key(options: dict[str, Any]) -> str:

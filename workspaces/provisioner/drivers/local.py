@@ -26,6 +26,7 @@ from workspaces.protocol import (
 )
 from workspaces.provisioner.drivers.directory import AgentStatus, WorkspaceDirectory
 from workspaces.provisioner.drivers.files import remove_directory, write_source_files
+from workspaces.provisioner.drivers.machine import find_machine
 from workspaces.provisioner.drivers.processes import (
     MARKER,
     ProcessIdentity,
@@ -60,6 +61,9 @@ class LocalDriver:
         self._start_slack = start_slack
         self._stop_grace = stop_grace
         self._started: dict[int, subprocess.Popen[bytes]] = {}
+
+    def find_machine(self) -> str:
+        return find_machine(self._root)
 
     def build(self, job: AcquiredJob, context: BuildContext) -> BuildResult:
         directory = WorkspaceDirectory(self._root, job.workspace_id)

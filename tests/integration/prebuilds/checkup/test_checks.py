@@ -202,6 +202,17 @@ class TestPools:
 
         assert levels(pools.check_provisioners) == WARNS
 
+    def test_jobs_that_wait_for_a_machine_that_is_away_are_told(self):
+        factories.make_bound_job()
+        factories.make_daemon(name="near", machine="m-2")
+
+        assert levels(pools.check_provisioners) == WELL + WARNS
+        said = texts(pools.check_provisioners)
+        assert "1 job waits for the machine of build-1 on far (m-1), not seen since 20" in said
+
+        factories.make_daemon(name="again", machine="m-1")
+        assert levels(pools.check_provisioners) == WELL
+
     def test_a_pool_that_wants_none_needs_nobody(self):
         small = PresetSpec(name="Small", desired_instances=0)
         factories.make_template("idle", tags={"zone": "eu"}, presets=[small])

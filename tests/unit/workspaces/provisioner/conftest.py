@@ -10,10 +10,10 @@ import pytest
 
 from tests.unit.workspaces.agent.agent_server import wait_for
 from workspaces.errors import LeaseLost
-from workspaces.protocol import AcquiredJob, BuildCanceled, BuildResult
+from workspaces.protocol import AcquiredJob, BuildCanceled, BuildResult, DaemonProfile
 from workspaces.provisioner.daemon import Daemon, DaemonOptions
 from workspaces.provisioner.keeper import Rhythm
-from workspaces.provisioner.transport import DaemonProfile, KeyRefused, TransportUnavailable
+from workspaces.provisioner.transport import KeyRefused, TransportUnavailable
 
 
 def make_job(**changes):

@@ -13,14 +13,20 @@ import pytest
 
 from tests.unit.workspaces.provisioner.conftest import make_job
 from workspaces.errors import LeaseLost
-from workspaces.protocol import AgentReport, BuildResult, LogLine, ResourceReport
+from workspaces.protocol import AgentReport, BuildResult, DaemonProfile, LogLine, ResourceReport
 from workspaces.provisioner import http_transport
 from workspaces.provisioner.http_transport import HttpTransport, RequestRefused
-from workspaces.provisioner.transport import DaemonProfile, KeyRefused, TransportUnavailable
+from workspaces.provisioner.transport import KeyRefused, TransportUnavailable
 
 NOW = datetime(2026, 1, 1, 12, 0, tzinfo=UTC)
 PROFILE = DaemonProfile(
-    name="d", hostname="h", version="1", provisioner_types=["local"], tags={"a": "b"}, concurrency=2
+    name="d",
+    hostname="h",
+    version="1",
+    provisioner_types=["local"],
+    tags={"a": "b"},
+    concurrency=2,
+    machine="m-1",
 )
 DROP, HANG, CUT = "drop", "hang", "cut"
 """What the server may do instead of answering."""
