@@ -20,98 +20,12 @@ from prebuilds import services
 from prebuilds.api.base.pages import answer_page
 from prebuilds.api.base.serializers import Empty, PageQuery
 from prebuilds.api.base.views import ApiView
+from prebuilds.api.job_output import Queue, QueuedJobSerializer, queued_job_as_json
 from prebuilds.api.visible import visible_jobs, visible_organization
-from workspaces.enums import JobErrorCode, JobStatus, JobType
-from workspaces.models import ProvisionerJob, Workspace, WorkspaceBuild
-from workspaces.queue import NOWHERE, Place, places_of
+from workspaces.enums import JobStatus, JobType
+from workspaces.models import ProvisionerJob, Workspace
 
 IDS_LIMIT = 100
-
-
-class JobSerializer(serializers.Serializer[Any]):
-    """A provisioner job, with Coder's field names."""
-
-    id = serializers.UUIDField()
-    organization_id = serializers.UUIDField()
-    initiator_id = serializers.UUIDField()
-    type = serializers.ChoiceField(choices=JobType.choices)
-    status = serializers.ChoiceField(choices=JobStatus.choices)
-    tags = serializers.DictField(child=serializers.CharField())
-    worker_id = serializers.UUIDField(source="daemon_id", allow_null=True)
-    worker_name = serializers.SerializerMethodField()
-    created_at = serializers.DateTimeField()
-    started_at = serializers.DateTimeField(allow_null=True)
-    completed_at = serializers.DateTimeField(allow_null=True)
-    canceled_at = serializers.DateTimeField(allow_null=True)
-    error = serializers.CharField(allow_blank=True)
-    error_code = serializers.ChoiceField(choices=JobErrorCode.choices, allow_blank=True)
-
-    def get_worker_name(self, job: ProvisionerJob) -> str:
-        """Return the daemon's name; empty while none has the job."""
-        return job.daemon.name if job.daemon else ""
-
-
-class JobInputSerializer(serializers.Serializer[Any]):
-    """What a job works on."""
-
-    workspace_build_id = serializers.UUIDField(allow_null=True)
-    template_version_id = serializers.UUIDField(allow_null=True)
-
-
-class JobMetadataSerializer(serializers.Serializer[Any]):
-    """The names of what a job works on."""
-
-    workspace_id = serializers.UUIDField()
-    workspace_name = serializers.CharField()
-    template_id = serializers.UUIDField()
-    template_name = serializers.CharField()
-    template_display_name = serializers.CharField(allow_blank=True)
-    template_icon = serializers.CharField(allow_blank=True)
-    template_version_name = serializers.CharField(allow_blank=True)
-
-
-class QueuedJobSerializer(JobSerializer):
-    """A job with its place; takes `places` from its context."""
-
-    queue_position = serializers.SerializerMethodField()
-    queue_size = serializers.SerializerMethodField()
-    input = serializers.SerializerMethodField()
-    metadata = serializers.SerializerMethodField()
-
-    def get_queue_position(self, job: ProvisionerJob) -> int:
-        """Return its place, from 1; 0 when it does not wait."""
-        return self._place(job).position
-
-    def get_queue_size(self, job: ProvisionerJob) -> int:
-        """Return how many wait with it; 0 when it does not wait."""
-        return self._place(job).size
-
-    @extend_schema(responses=JobInputSerializer)
-    def get_input(self, job: ProvisionerJob) -> dict[str, str | None]:
-        """Return the ids of what it works on."""
-        build = _build_of(job)
-        return {
-            "workspace_build_id": str(build.pk) if build else None,
-            "template_version_id": str(build.template_version_id) if build else None,
-        }
-
-    @extend_schema(responses=JobMetadataSerializer)
-    def get_metadata(self, job: ProvisionerJob) -> dict[str, str]:
-        """Return the names of what it works on."""
-        template, build = job.workspace.template, _build_of(job)
-        return {
-            "workspace_id": str(job.workspace_id),
-            "workspace_name": job.workspace.name,
-            "template_id": str(template.pk),
-            "template_name": template.name,
-            "template_display_name": template.display_name,
-            "template_icon": template.icon,
-            "template_version_name": build.template_version.name if build else "",
-        }
-
-    def _place(self, job: ProvisionerJob) -> Place:
-        places: dict[UUID, Place] = self.context["places"]
-        return places.get(job.pk, NOWHERE)
 
 
 class JobsQuery(PageQuery):
@@ -204,27 +118,17 @@ def may_cancel(actor: User, workspace: Workspace) -> bool:
     )
 
 
-def queued_job_as_json(job: ProvisionerJob) -> dict[str, Any]:
-    """Return one job with its place."""
-    return dict(QueuedJobSerializer(job, context={"places": places_of([job])}).data)
-
-
-def _build_of(job: ProvisionerJob) -> WorkspaceBuild | None:
-    """Return the build a job is for; the tables do not force it to have one."""
-    return getattr(job, "build", None)
-
-
 def _answer(view: ApiView, jobs: QuerySet[ProvisionerJob]) -> Response:
     asked = view.query(JobsQuery)
     found = _shown(_filtered(jobs, asked, view.user)).order_by("-created_at", "-id")
-    places: dict[UUID, Place] = {}
-    shape = QueuedJobSerializer(context={"places": places})
+    queue = Queue()
+    shape = QueuedJobSerializer(context={"queue": queue})
     return answer_page(
         view.request,
         found,
         asked,
         shape.to_representation,
-        before=lambda jobs: places.update(places_of(jobs)),
+        before=queue.look_at,
     )
 
 

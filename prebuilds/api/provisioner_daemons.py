@@ -40,6 +40,10 @@ class DaemonSerializer(serializers.Serializer[Any]):
     provisioners = serializers.ListField(child=serializers.CharField(), source="provisioner_types")
     tags = serializers.DictField(child=serializers.CharField())
     concurrency = serializers.IntegerField()
+    machine = serializers.CharField(
+        allow_blank=True,
+        help_text="Where it keeps workspaces, shared by daemons of one place; empty: not told.",
+    )
     created_at = serializers.DateTimeField(source="started_at")
     last_seen_at = serializers.DateTimeField()
     status = serializers.ChoiceField(choices=DaemonStatus.choices)

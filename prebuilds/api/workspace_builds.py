@@ -22,7 +22,8 @@ from prebuilds import services
 from prebuilds.api.base.pages import answer_page
 from prebuilds.api.base.serializers import Empty, PageQuery, StrictSerializer
 from prebuilds.api.base.views import ApiView
-from prebuilds.api.jobs import JobSerializer, may_cancel
+from prebuilds.api.job_output import JobSerializer
+from prebuilds.api.jobs import may_cancel
 from prebuilds.api.visible import (
     builds_with_relations,
     find_workspace,

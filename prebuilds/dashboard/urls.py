@@ -25,6 +25,7 @@ from prebuilds.dashboard.pools import look as pools_look
 from prebuilds.dashboard.pools import views as pools
 from prebuilds.dashboard.preset import actions as preset_actions
 from prebuilds.dashboard.preset import views as preset
+from prebuilds.dashboard.provisioners import machines
 from prebuilds.dashboard.provisioners import views as provisioners
 from prebuilds.dashboard.reconcile import views as reconcile
 from prebuilds.dashboard.runs import views as runs
@@ -176,6 +177,11 @@ urlpatterns = [
         "provisioners/keys/<uuid:key_id>/revoke",
         provisioners.revoke_key,
         name="provisioner_key_revoke",
+    ),
+    path(
+        "provisioners/machines/<str:machine>/forget",
+        machines.forget_machine,
+        name="provisioner_machine_forget",
     ),
     path("cycles/", runs.index, name="runs"),
     path("cycles/table", runs.table, name="runs_table"),

@@ -1,19 +1,15 @@
 """A daemon on another machine: no database, only an address and a key; killed and replaced."""
 
-import subprocess
-import sys
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from tests.acceptance.installation import ROOT, Installation, eventually
-from workspaces.provisioner.drivers.local import stop_all_workspaces
+from tests.acceptance.far_machine import FarMachine
+from tests.acceptance.installation import Installation, eventually
 
 pytestmark = [pytest.mark.serial, pytest.mark.slow, pytest.mark.timeout(240)]
-
-NO_DATABASE = "postgresql://nobody@127.0.0.1:1/nothing"
 
 SET_UP = """
 from accounts.models import Membership, Organization, User
@@ -43,48 +39,6 @@ LOST = """
 from workspaces.models import ProvisionerJob
 print(ProvisionerJob.objects.filter(error_code="provisioner_lost").count())
 """
-
-
-class FarMachine:
-    """Where daemons run that have an address and a key file, and nothing else."""
-
-    def __init__(self, home: Path, installation: Installation) -> None:
-        self.home = home
-        self._url = installation.url
-        self._daemons: list[subprocess.Popen[bytes]] = []
-        self._environment = installation.environment | {
-            "PREBUILDS_DATA_DIR": str(home),
-            "DATABASE_URL": NO_DATABASE,
-        }
-
-    def start(self, secret: str) -> subprocess.Popen[bytes]:
-        file = self.home / "key"
-        file.write_text(f"{secret}\n")
-        words = ["provisioner", "--url", self._url, "--key-file", str(file), "--grace", "5"]
-        with (self.home / "daemon.log").open("ab") as log:
-            daemon = subprocess.Popen(
-                [sys.executable, "manage.py", *words],
-                cwd=ROOT,
-                env=self._environment,
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=subprocess.STDOUT,
-                start_new_session=True,
-            )
-        self._daemons.append(daemon)
-        return daemon
-
-    def log(self) -> str:
-        return (self.home / "daemon.log").read_text()
-
-    def directories_with(self, name: str) -> list[Path]:
-        return sorted(path.parent for path in self.home.glob(f"workspaces/*/*/{name}"))
-
-    def close(self) -> None:
-        for daemon in self._daemons:
-            daemon.kill()
-            daemon.wait()
-        stop_all_workspaces(self.home / "workspaces")
 
 
 @pytest.fixture

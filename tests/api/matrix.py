@@ -271,6 +271,8 @@ GET    200  > 444 34. 33. .>> >>>>  /provisioners/keys/<uuid:key_id>/revoke
 POST   302  > 444 34. 33. .>> >>>>  /provisioners/keys/<uuid:key_id>/revoke
 GET    200  > 44. 34. 33. .>> >>>>  /provisioners/keys/new
 POST   422  > 44. 34. 33. .>> >>>>  /provisioners/keys/new
+GET    200  > 444 34. 33. .>> >>>>  /provisioners/machines/<str:machine>/forget
+POST   302  > 444 34. 33. .>> >>>>  /provisioners/machines/<str:machine>/forget
 GET    200  > 44. .4. ... .>> >>>>  /provisioners/table
 GET    200  > 444 .4. 444 .>> >>>>  /settings/
 GET    200  > ... ... ... .>> >>>>  /templates/

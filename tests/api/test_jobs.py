@@ -1,11 +1,12 @@
 """Provisioner jobs over the API: lists, places in the queue, cancel one, cancel many."""
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 from uuid import UUID, uuid4
 
 import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
+from django.utils import timezone
 
 from accounts.models import AuditEntry
 from templates_app.services import PresetSpec
@@ -17,6 +18,8 @@ from tests.factories import (
     acquire,
     default_organization,
     finish_all_jobs,
+    make_bound_job,
+    make_daemon,
     make_organization,
     make_pending_prebuilds,
     make_template,
@@ -35,6 +38,8 @@ JOB_FIELDS = {
     "type",
     "status",
     "tags",
+    "machine",
+    "waits_for",
     "worker_id",
     "worker_name",
     "created_at",
@@ -85,6 +90,25 @@ def test_people_come_first_and_each_is_told_their_place():
     assert places[job_of(second)] == (2, 4)
     assert places[job_of(prebuild)] in [(3, 4), (4, 4)]
     assert places[job_of(done)] == (0, 0)
+
+
+def test_a_job_that_waits_for_a_machine_that_is_away_says_which_and_since_when():
+    bound = make_bound_job()
+    free = job_of(make_workspace())
+    client = session_of(caller("owner"))
+
+    told = {job["id"]: job for job in listed(client)}
+
+    awaited = told[str(bound.pk)]["waits_for"]
+    assert told[str(bound.pk)]["machine"] == awaited["machine"] == "m-1"
+    assert (awaited["daemon_name"], awaited["hostname"]) == ("build-1", "far")
+    assert datetime.fromisoformat(awaited["last_seen_at"]) < timezone.now() - timedelta(minutes=59)
+    assert (told[free]["machine"], told[free]["waits_for"]) == ("", None)
+
+    make_daemon(machine="m-1")
+
+    again = {job["id"]: job for job in listed(client)}
+    assert (again[str(bound.pk)]["machine"], again[str(bound.pk)]["waits_for"]) == ("m-1", None)
 
 
 def test_the_place_counts_those_one_may_not_see():

@@ -141,7 +141,7 @@ def test_the_keys_of_another_organization_are_not_shown():
 
 def test_a_daemon_says_what_it_is_doing():
     client = session_of(caller("owner"))
-    daemon = make_daemon(name="one")
+    daemon = make_daemon(name="one", machine="m-1")
     make_workspace(name="api", template=make_template(presets=[]))
 
     (idle,) = daemons(client)
@@ -150,7 +150,7 @@ def test_a_daemon_says_what_it_is_doing():
 
     assert (idle["status"], idle["current_job"], idle["jobs"]) == ("idle", None, [])
     assert (idle["name"], idle["provisioners"], idle["organization_id"]) == ("one", ["local"], None)
-    assert busy["status"] == "busy"
+    assert (idle["machine"], busy["status"]) == ("m-1", "busy")
     assert busy["current_job"] == busy["jobs"][0]
     assert busy["current_job"]["id"] == str(job.job_id)
     assert busy["current_job"]["workspace_name"] == "api"

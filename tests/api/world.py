@@ -38,7 +38,7 @@ from tests.factories import (
     pause,
     preset_of,
 )
-from workspaces.models import Agent
+from workspaces.models import Agent, ProvisionerJob
 
 PASSWORD = "a long enough passphrase"
 SIZE = ParameterDefinition(name="size", type="string", options=("s", "m"), default="s")
@@ -143,6 +143,8 @@ def _objects(users: dict[str, User]) -> dict[str, Any]:
     job = acquire(daemon=daemon)
     assert job.workspace_id == held.pk
     waiting = make_workspace(mine, template=template, name="waiting")
+    gone = make_daemon(key=key, machine="gone", now=timezone.now() - timedelta(hours=1))
+    ProvisionerJob.objects.filter(workspace=workspace).update(machine=gone.machine)
     token, _ = tokens.create_token(
         user=mine, name="ci", scope=TokenScope.USE, expires_at=None, now=timezone.now()
     )
@@ -168,6 +170,7 @@ def _objects(users: dict[str, User]) -> dict[str, Any]:
         "daemon": daemon.pk,
         "provisionerkeys/name": key.name,
         "key": key.pk,
+        "machine": gone.machine,
         "template": template.pk,
         "templatename": template.name,
         "version": template.active_version_id,

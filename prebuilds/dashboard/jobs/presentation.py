@@ -10,6 +10,7 @@ from accounts.system import PREBUILDS_USER_ID
 from prebuilds.dashboard.base.wording import say_count, say_list
 from prebuilds.dashboard.jobs.queries import QueueSize
 from workspaces.enums import JobStatus, Stage, Transition
+from workspaces.machines import Machine
 from workspaces.models import ProvisionerJob
 from workspaces.queue import NOWHERE, Place
 from workspaces.selectors import DaemonRow
@@ -38,11 +39,15 @@ KINDS: Final = {
     Transition.DELETE: "Delete",
 }
 HAND_OVER: Final = "Hand over"
+NOBODY: Final[Mapping[UUID, Machine]] = {}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class JobView:
-    """A job as a row or a page shows it; `place` only while it waits."""
+    """A job as a row or a page shows it; `place` only while it waits.
+
+    `awaits` is the machine with its workspace's files, while that is away.
+    """
 
     job: ProvisionerJob
     look: Look
@@ -54,6 +59,7 @@ class JobView:
     ran: timedelta | None
     version: str
     may_cancel: bool
+    awaits: Machine | None
 
     @property
     def is_unfinished(self) -> bool:
@@ -62,9 +68,14 @@ class JobView:
 
 
 def view_job(
-    job: ProvisionerJob, places: Mapping[UUID, Place], *, may_cancel: bool, now: datetime
+    job: ProvisionerJob,
+    places: Mapping[UUID, Place],
+    *,
+    may_cancel: bool,
+    now: datetime,
+    awaited: Mapping[UUID, Machine] = NOBODY,
 ) -> JobView:
-    """Return a job in words."""
+    """Return a job in words; `awaited` are the machines that jobs wait for."""
     by_prebuilds = job.initiator_id == PREBUILDS_USER_ID
     build = getattr(job, "build", None)
     taken = job.started_at or job.completed_at or now
@@ -80,6 +91,7 @@ def view_job(
         ran=ended - job.started_at if job.started_at else None,
         version=build.template_version.name if build else "",
         may_cancel=may_cancel and job.completed_at is None and job.canceled_at is None,
+        awaits=awaited.get(job.pk),
     )
 
 
@@ -97,8 +109,18 @@ def say_queue(size: QueueSize) -> str:
     return f"{say_count(size.people + size.prebuilds, noun, noun)} ({say_list(waiting)}); {runs}."
 
 
-def say_why_waiting(job: ProvisionerJob, fitting: Sequence[DaemonRow]) -> str:
-    """Return why a pending job has not begun: nobody can do it, or all who can are busy."""
+def say_why_waiting(
+    job: ProvisionerJob, fitting: Sequence[DaemonRow], awaited: Machine | None = None
+) -> str:
+    """Return why a pending job has not begun.
+
+    Its machine is away, nobody can do it, or all who can are busy.
+    """
+    if awaited:
+        return (
+            f"It waits for the machine of {say_machine(awaited)}: the files of the workspace are "
+            "there, and no provisioner of it is online."
+        )
     if fitting:
         free = sum(max(daemon.concurrency - len(daemon.jobs), 0) for daemon in fitting)
         able = say_count(len(fitting), "provisioner")
@@ -107,7 +129,17 @@ def say_why_waiting(job: ProvisionerJob, fitting: Sequence[DaemonRow]) -> str:
         return f"{able} online can do it; all are busy."
     tags = ", ".join(f"{key}={value}" for key, value in sorted(job.tags.items()))
     needs = f"type {job.provisioner_type}" + (f" and tags {tags}" if tags else "")
+    if job.machine:
+        return (
+            "No provisioner online on the machine with the files of the workspace "
+            f"({job.machine}) can do it: it needs {needs}. Start one there, or give one these tags."
+        )
     return f"No provisioner online can do it: it needs {needs}. Start one, or give one these tags."
+
+
+def say_machine(machine: Machine) -> str:
+    """Return how people know a machine: by its provisioner and its host name."""
+    return f"{machine.name} on {machine.hostname}" if machine.hostname else machine.name
 
 
 def say_cancel(view: JobView) -> str:

@@ -121,6 +121,7 @@ def fitting_daemons(job: ProvisionerJob, now: datetime) -> list[DaemonRow]:
         if daemon.status != DaemonStatus.OFFLINE
         and job.provisioner_type in daemon.provisioner_types
         and job.tags.items() <= daemon.tags.items()
+        and job.machine in {"", daemon.machine}
     ]
 
 

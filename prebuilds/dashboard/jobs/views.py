@@ -16,6 +16,7 @@ from accounts.policy import Action, Resource
 from prebuilds.dashboard.base.access import current_user, signed_in
 from prebuilds.dashboard.base.export import Field, asked_format, export
 from prebuilds.dashboard.base.listing import Column, list_page, query_of, sort_page
+from prebuilds.dashboard.base.machines import may_forget
 from prebuilds.dashboard.base.page import render_fragment, render_page
 from prebuilds.dashboard.jobs import queries
 from prebuilds.dashboard.jobs.presentation import (
@@ -28,6 +29,7 @@ from prebuilds.dashboard.jobs.presentation import (
 )
 from prebuilds.dashboard.jobs.queries import ALL, OPEN, PEOPLE, PREBUILDS, Asked
 from workspaces.enums import JobStatus
+from workspaces.machines import awaited_machines
 from workspaces.models import ProvisionerJob
 from workspaces.queue import places_of
 
@@ -61,6 +63,7 @@ EXPORT: Final = tuple(
         ("initiator", "initiator.username"),
         ("priority", "priority"),
         ("provisioner", "daemon.name"),
+        ("machine", "machine"),
         ("created_at", "created_at"),
         ("started_at", "started_at"),
         ("completed_at", "completed_at"),
@@ -158,14 +161,14 @@ def _list(request: HttpRequest) -> dict[str, Any]:
     viewer, now = current_user(request), timezone.now()
     order, headings = _sorting(request)
     listing = list_page(request, _chosen(request).order_by(*order))
-    places = places_of(listing.rows)
+    places, awaited = places_of(listing.rows), awaited_machines(listing.rows, now=now)
     size = queries.size_of_queue(viewer)
     shows_place = bool(places) or not listing.rows
     return {
         "shows_place": shows_place,
         "listing": listing,
         "rows": [
-            view_job(job, places, may_cancel=may_cancel(viewer, job), now=now)
+            view_job(job, places, may_cancel=may_cancel(viewer, job), now=now, awaited=awaited)
             for job in listing.rows
         ],
         "headings": [one for one in headings if shows_place or one.key != "place"],
@@ -189,13 +192,20 @@ def _chosen(request: HttpRequest) -> QuerySet[ProvisionerJob]:
 def _details(request: HttpRequest, job_id: UUID) -> dict[str, Any]:
     viewer, now = current_user(request), timezone.now()
     job = find_job(viewer, job_id)
-    view = view_job(job, places_of([job]), may_cancel=may_cancel(viewer, job), now=now)
+    view = view_job(
+        job,
+        places_of([job]),
+        may_cancel=may_cancel(viewer, job),
+        now=now,
+        awaited=awaited_machines([job], now=now),
+    )
     lines = queries.tail_of(job)
     return {
         "view": view,
         "job": job,
         "build": getattr(job, "build", None),
         "why": _why_waiting(view, now),
+        "may_forget": view.awaits and may_forget(viewer, view.awaits.machine),
         "lines": lines[-queries.LOG_TAIL :],
         "is_cut": len(lines) > queries.LOG_TAIL,
         "as_of": now,
@@ -205,7 +215,8 @@ def _details(request: HttpRequest, job_id: UUID) -> dict[str, Any]:
 def _why_waiting(view: JobView, now: datetime) -> str:
     if view.job.status != JobStatus.PENDING:
         return ""
-    return say_why_waiting(view.job, queries.fitting_daemons(view.job, now))
+    fitting = [] if view.awaits else queries.fitting_daemons(view.job, now)
+    return say_why_waiting(view.job, fitting, view.awaits)
 
 
 def _one_of(value: str, known: list[str], otherwise: str) -> str:

@@ -5,10 +5,14 @@ from dataclasses import dataclass
 from typing import Final
 from uuid import UUID
 
+from prebuilds.dashboard.base.plan import Plan, PlanLine
 from prebuilds.dashboard.base.wording import say_count
 from workspaces.enums import DaemonStatus
+from workspaces.errors import MachineOnline
+from workspaces.machines import Holdings, Machine
 from workspaces.models import ProvisionerKey
 from workspaces.selectors import DaemonRow
+from workspaces.services.machines import Release
 
 LOOKS: Final = {
     DaemonStatus.IDLE: ("Online, free", "circle-check", "good"),
@@ -17,6 +21,7 @@ LOOKS: Final = {
 }
 TAGS_LIMIT: Final = 50
 TAG_LIMIT: Final = 64
+SHORT: Final = 12
 
 
 class BadTags(Exception):
@@ -25,13 +30,18 @@ class BadTags(Exception):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DaemonView:
-    """A daemon in words; `load` is how much of what it can do at once is taken."""
+    """A daemon in words; `load` is how much of what it can do at once is taken.
+
+    `machine` is the beginning of the machine's id: enough to see which daemons share one.
+    """
 
     daemon: DaemonRow
     word: str
     icon: str
     tone: str
     load: str
+    machine: str
+    may_forget: bool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,11 +53,83 @@ class KeyView:
     may_revoke: bool
 
 
-def view_daemon(daemon: DaemonRow) -> DaemonView:
-    """Return a daemon in words."""
+def view_daemon(daemon: DaemonRow, forgettable: Collection[UUID]) -> DaemonView:
+    """Return a daemon in words; `forgettable` are those whose machine the person may forget."""
     word, icon, tone = LOOKS[daemon.status]
     load = f"{len(daemon.jobs)} of {daemon.concurrency}"
-    return DaemonView(daemon=daemon, word=word, icon=icon, tone=tone, load=load)
+    return DaemonView(
+        daemon=daemon,
+        word=word,
+        icon=icon,
+        tone=tone,
+        load=load,
+        machine=say_short(daemon.machine),
+        may_forget=daemon.daemon_id in forgettable,
+    )
+
+
+def last_of_machines(daemons: Collection[DaemonRow]) -> list[DaemonRow]:
+    """Return, of each machine with no daemon online, the one that was seen last."""
+    last: dict[str, DaemonRow] = {}
+    for daemon in sorted(daemons, key=lambda one: one.last_seen_at):
+        last[daemon.machine] = daemon
+    present = {one.machine for one in daemons if one.status != DaemonStatus.OFFLINE}
+    return [one for machine, one in last.items() if machine and machine not in present]
+
+
+def say_short(machine: str) -> str:
+    """Return a machine's id, cut to what tells it from others in a table."""
+    return machine if len(machine) <= SHORT else f"{machine[: SHORT - 1]}…"
+
+
+def plan_forgetting(machine: Machine, held: Holdings) -> Plan:
+    """Return what forgetting a machine will do, or why it cannot be done."""
+    jobs, kept = say_count(held.pending_jobs, "waiting job"), held.workspaces
+    impossible = ""
+    if machine.is_online:
+        impossible = str(MachineOnline(machine.name))
+    elif not kept:
+        impossible = "Nothing is kept on it: no live workspace is bound to this machine."
+    return Plan(
+        title=f"Forget the machine of {machine.name}",
+        sentence=f"This releases {jobs} of {say_count(kept, 'workspace')}: any provisioner may do "
+        "these and whatever is asked of the workspaces from then on. Their files on the machine "
+        "are lost.",
+        verb="It is gone for good",
+        lines=(
+            PlanLine(
+                icon="alert-triangle",
+                tone="bad",
+                text="start empty the next time",
+                subject=say_count(held.of_people, "workspace") + " of people",
+            ),
+            PlanLine(
+                icon="refresh",
+                tone="warn",
+                text="replace when their agent has been away for half an hour, or once invalidated",
+                subject=say_count(kept - held.of_people, "prebuild"),
+            ),
+            PlanLine(
+                icon="plug-connected-x",
+                tone="off",
+                text="empty its directory of workspaces before a provisioner starts there again",
+                subject="Should it come back",
+            ),
+        ),
+        danger=True,
+        impossible=impossible,
+    )
+
+
+def say_release(machine: Machine, release: Release) -> str:
+    """Return what came of forgetting a machine."""
+    if not release.workspaces:
+        return f"Nothing was bound to the machine of {machine.name}: nothing changed."
+    jobs = say_count(release.pending_jobs, "waiting job")
+    return (
+        f"The machine of {machine.name} is forgotten: {jobs} of "
+        f"{say_count(release.workspaces, 'workspace')} may be done by any provisioner."
+    )
 
 
 def view_keys(

@@ -26,6 +26,7 @@ from prebuilds.dashboard.base.wording import say_count
 from prebuilds.dashboard.provisioners.presentation import (
     TAG_LIMIT,
     BadTags,
+    last_of_machines,
     read_tags,
     say_daemons,
     say_tags,
@@ -35,7 +36,7 @@ from prebuilds.dashboard.provisioners.presentation import (
 from workspaces.enums import DaemonStatus
 from workspaces.errors import InvalidKeyName, KeyNameTaken
 from workspaces.models import ProvisionerKey
-from workspaces.selectors import list_daemons, list_keys
+from workspaces.selectors import DaemonRow, list_daemons, list_keys
 from workspaces.services import provisioner_keys
 
 METHODS: Final = ["GET", "HEAD", "POST"]
@@ -49,6 +50,7 @@ EXPORT: Final = tuple(
         ("status", "status"),
         ("jobs", "jobs.__len__"),
         ("concurrency", "concurrency"),
+        ("machine", "machine"),
         ("version", "version"),
         ("organization", "organization_name"),
         ("key", "key_name"),
@@ -181,9 +183,10 @@ def _list(request: HttpRequest) -> dict[str, Any]:
         for key in keys
         if subject_of(viewer).can(Action.DELETE, _RESOURCE, organization_id=key.organization_id)
     }
+    forgettable = _forgettable(viewer, daemons)
     return {
         "listing": listing,
-        "rows": [view_daemon(daemon) for daemon in listing.rows],
+        "rows": [view_daemon(daemon, forgettable) for daemon in listing.rows],
         "summary": say_daemons(daemons),
         "is_dry": all(daemon.status == DaemonStatus.OFFLINE for daemon in daemons),
         "keys": view_keys(keys, daemons, revocable),
@@ -192,7 +195,17 @@ def _list(request: HttpRequest) -> dict[str, Any]:
     }
 
 
-def _daemons(request: HttpRequest) -> tuple[Any, ...]:
+def _forgettable(viewer: User, daemons: tuple[DaemonRow, ...]) -> set[UUID]:
+    """Return the daemons whose machine the person may say is gone, as far as these rows tell."""
+    subject = subject_of(viewer)
+    return {
+        daemon.daemon_id
+        for daemon in last_of_machines(daemons)
+        if subject.can(Action.DELETE, _RESOURCE, organization_id=daemon.organization_id)
+    }
+
+
+def _daemons(request: HttpRequest) -> tuple[DaemonRow, ...]:
     readable = subject_of(current_user(request)).readable_organizations(_RESOURCE)
     return list_daemons(now=timezone.now(), organization_ids=readable)
 

@@ -13,6 +13,7 @@ from prebuilds.models import PrebuildsSettings
 from tests.factories import (
     acquire,
     finish_all_jobs,
+    make_bound_job,
     make_daemon,
     make_organization,
     make_pending_prebuilds,
@@ -212,6 +213,54 @@ def test_a_waiting_job_says_why(admin, daemon, said):
         make_daemon(**daemon)
 
     assert said in text_of(admin.get(f"{LIST}{job.pk}/"))
+
+
+def test_a_job_that_waits_for_a_machine_that_is_away_names_it_and_since_when(admin):
+    job = make_bound_job()
+    make_daemon(name="elsewhere", machine="m-2")
+
+    page = admin.get(f"{LIST}{job.pk}/")
+
+    text = text_of(page)
+    assert (
+        "It waits for the machine of build-1 on far: the files of the workspace are there" in text
+    )
+    assert page.context["view"].awaits.last_seen_at < timezone.now() - timedelta(minutes=59)
+    assert "Last seen <time" in text
+    assert 'href="/provisioners/machines/m-1/forget"' in page.text
+    assert "machine m-1" in text
+    assert "for the machine of build-1" in text_of(admin.get(LIST))
+
+
+def test_who_may_not_forget_a_machine_is_not_offered_to():
+    job = make_bound_job()
+    owner = Workspace.objects.get(jobs=job).owner
+
+    page = client_of(owner).get(f"{LIST}{job.pk}/")
+
+    assert "It waits for the machine of build-1" in text_of(page)
+    assert "/forget" not in page.text
+
+
+def test_a_job_whose_machine_is_back_waits_for_its_turn_only(admin):
+    job = make_bound_job()
+    make_daemon(name="again", machine="m-1")
+
+    page = admin.get(f"{LIST}{job.pk}/")
+
+    assert "1 provisioner online can do it" in text_of(page)
+    assert "for the machine of" not in text_of(admin.get(LIST))
+
+
+def test_a_job_whose_machine_is_online_but_does_not_fit_says_what_it_needs_there(admin):
+    job = make_bound_job()
+    ProvisionerJob.objects.filter(pk=job.pk).update(tags={"gpu": "yes"})
+    make_daemon(name="again", machine="m-1")
+    make_daemon(name="fits", machine="m-2", tags={"gpu": "yes"})
+
+    said = text_of(admin.get(f"{LIST}{job.pk}/"))
+
+    assert "with the files of the workspace (m-1) can do it: it needs type local" in said
 
 
 def test_a_job_costs_four_statements(admin, django_assert_max_num_queries):

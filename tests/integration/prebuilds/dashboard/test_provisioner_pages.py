@@ -13,13 +13,14 @@ from prebuilds.dashboard.provisioners.presentation import BadTags, read_tags
 from tests.factories import (
     acquire,
     default_organization,
+    make_bound_job,
     make_daemon,
     make_key,
     make_organization,
     make_workspace,
 )
 from tests.integration.prebuilds.dashboard.visitors import admin_of, client_of, text_of, visitor
-from workspaces.models import ProvisionerKey
+from workspaces.models import ProvisionerJob, ProvisionerKey
 
 pytestmark = pytest.mark.django_db
 
@@ -182,3 +183,91 @@ def test_tags_that_are_none_are_refused(text):
 
 def test_tags_are_read_line_by_line():
     assert read_tags(" region = eu \n\ngpu=\n") == {"region": "eu", "gpu": ""}
+
+
+HOUR_AGO = timezone.now() - timedelta(hours=1)
+
+
+def test_each_provisioner_shows_its_machine(admin):
+    make_daemon(name="one", machine="0123456789abcdef")
+    make_daemon(name="older")
+
+    response = admin.get(LIST)
+
+    assert '<code class="text-break" title="0123456789abcdef">0123456789a…</code>' in response.text
+    assert "not told" in response.text
+    assert b"0123456789abcdef" in b"".join(admin.get(f"{LIST}?format=json").streaming_content)
+
+
+def test_only_the_last_seen_of_a_machine_that_is_away_offers_to_forget_it(admin):
+    make_daemon(name="first", machine="away", now=HOUR_AGO)
+    last = make_daemon(name="last", machine="away", now=HOUR_AGO + timedelta(minutes=1))
+    make_daemon(name="was", machine="here", now=HOUR_AGO)
+    make_daemon(name="is", machine="here")
+    make_daemon(name="tells none", now=HOUR_AGO)
+
+    rows = admin.get(LIST).context["rows"]
+
+    assert [row.daemon.daemon_id for row in rows if row.may_forget] == [last.pk]
+
+
+def test_forgetting_a_machine_shows_what_it_releases_and_does_it(admin):
+    job = make_bound_job()
+    address = f"{LIST}machines/m-1/forget"
+
+    plan = text_of(admin.get(address))
+    assert "releases 1 waiting job of 1 workspace:" in plan
+    assert "1 workspace of people" in plan
+    assert ProvisionerJob.objects.get(pk=job.pk).machine == "m-1"
+
+    answer = text_of(admin.post(address, follow=True))
+
+    assert "1 waiting job of 1 workspace may be done by any provisioner" in answer
+    assert ProvisionerJob.objects.get(pk=job.pk).machine == ""
+    assert AuditEntry.objects.filter(action="forget_machine", object_label="build-1").exists()
+    assert "no live workspace is bound" in text_of(admin.get(address))
+    assert "nothing changed" in text_of(admin.post(address, follow=True))
+
+
+def test_a_machine_that_is_online_is_not_forgotten_and_the_plan_says_so(admin):
+    make_bound_job()
+    make_daemon(name="again", machine="m-1")
+    address = f"{LIST}machines/m-1/forget"
+
+    plan = text_of(admin.get(address))
+    answer = text_of(admin.post(address, follow=True))
+
+    assert "again of that machine is online" in plan
+    assert "It is gone for good" not in plan
+    assert "again of that machine is online" in answer
+    assert ProvisionerJob.objects.filter(machine="m-1").count() == 2
+
+
+def test_an_unknown_machine_is_not_there(admin):
+    assert admin.get(f"{LIST}machines/nowhere/forget").status_code == 404
+
+
+@pytest.mark.parametrize(
+    ("kind", "status"),
+    [
+        ("owner", 200),
+        ("template admin", 200),
+        ("organization admin", 403),
+        ("auditor", 403),
+        ("member", 404),
+    ],
+)
+def test_a_machine_that_served_everybody_is_forgotten_by_who_may_everywhere(kind, status):
+    make_bound_job()
+
+    assert visitor(kind).get(f"{LIST}machines/m-1/forget").status_code == status
+
+
+def test_a_machine_of_one_organization_is_forgotten_by_its_admin_and_unknown_elsewhere():
+    make_bound_job(key=make_key()[0])
+    elsewhere = client_of(admin_of(make_organization()))
+
+    address = f"{LIST}machines/m-1/forget"
+    assert visitor("organization admin").get(address).status_code == 200
+    assert elsewhere.get(address).status_code == 404
+    assert elsewhere.post(address).status_code == 404
