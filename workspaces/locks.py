@@ -19,7 +19,7 @@ from workspaces.models.workspace import IS_LIVE, IS_PREBUILD
 from workspaces.protocol import AcquiredJob
 
 _DESCRIBED: Final = """
-SELECT taken.id AS job_id, taken.lease, build.id AS build_id, build.build_number,
+SELECT taken.id AS job_id, taken.lease, taken.traceparent, build.id AS build_id, build.build_number,
        workspace.id AS workspace_id, workspace.name AS workspace_name,
        workspace.owner_id, owner.username AS owner_name,
        template.name AS template_name, version.name AS template_version,
@@ -62,7 +62,7 @@ WITH taken AS (
             ORDER BY candidate.priority, candidate.created_at, candidate.id
             LIMIT 1
               FOR UPDATE SKIP LOCKED)
-    RETURNING job.id, job.lease
+    RETURNING job.id, job.lease, job.traceparent
 ){_DESCRIBED}"""  # noqa: S608  constants alone
 
 RENEW_LEASE: Final = f"""
@@ -71,7 +71,7 @@ WITH taken AS (
        SET heartbeat_at = %(now)s
      WHERE job.daemon_id = %(daemon)s AND job.lease = %(lease)s
        AND job.started_at IS NOT NULL AND job.completed_at IS NULL
-    RETURNING job.id, job.lease
+    RETURNING job.id, job.lease, job.traceparent
 ){_DESCRIBED}"""  # noqa: S608  constants alone
 
 

@@ -42,7 +42,8 @@ class AcquiredJob:
     """A job a daemon was given: everything the build needs, and the lease that fences it.
 
     `lease` must accompany every later statement about the job. `provisioner_state` is what the
-    workspace's previous build left behind (empty for a first build).
+    workspace's previous build left behind (empty for a first build). `traceparent` is the step of
+    a trace that asked for it, in the words of W3C; a server of a release before tells none.
     """
 
     job_id: UUID
@@ -63,6 +64,7 @@ class AcquiredJob:
     parameters: Mapping[str, str] = field(repr=False)
     provisioner_state: Mapping[str, Any] = field(repr=False)
     access_url: str
+    traceparent: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

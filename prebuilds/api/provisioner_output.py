@@ -49,3 +49,6 @@ class GivenJob(serializers.Serializer[Any]):
         help_text="What the workspace's previous build left behind; empty for a first build."
     )
     access_url = serializers.CharField()
+    traceparent = serializers.CharField(
+        allow_blank=True, help_text="The step of a trace that asked for it (W3C); empty: none."
+    )

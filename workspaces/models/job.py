@@ -98,6 +98,7 @@ class ProvisionerJob(models.Model):
     """One piece of work for a daemon. `status` is computed and stored by the database.
 
     `machine` is where the workspace's files are, as far as it is known; empty: any will do.
+    `traceparent` is the step of a trace that asked for it; empty when there was none.
     """
 
     id = models.UUIDField(primary_key=True, default=uuid4, editable=False)
@@ -112,6 +113,9 @@ class ProvisionerJob(models.Model):
     tags = models.JSONField(default=dict, blank=True)
     machine = models.CharField(max_length=64, blank=True, default="", db_default="")
     input = models.JSONField(default=dict, blank=True)
+    traceparent = models.CharField(
+        max_length=55, blank=True, default="", db_default="", editable=False
+    )
     created_at = models.DateTimeField(default=timezone.now)
     started_at = models.DateTimeField(null=True, blank=True)
     daemon = models.ForeignKey(

@@ -25,7 +25,7 @@ from workspaces.protocol import (
     DaemonProfile,
     Driver,
 )
-from workspaces.provisioner.job_run import JobRun, StopCause
+from workspaces.provisioner.job_run import JobRun, StopCause, cause_of, facts_of, fields_of
 from workspaces.provisioner.keeper import Keeper, Rhythm
 from workspaces.provisioner.transport import (
     KeyRefused,
@@ -183,9 +183,12 @@ class Daemon:
         ).start()
 
     def _work(self, run: JobRun) -> None:
-        facts = _facts(run.job)
+        facts = facts_of(run.job)
         try:
-            with tracing.bind(**_fields(run.job)), tracing.span("provisioner.job", **facts):
+            with (
+                tracing.bind(**fields_of(run.job)),
+                tracing.span("provisioner.job", cause=cause_of(run.job), **facts),
+            ):
                 self._try(run)
         finally:
             self._runs.pop(run.job.job_id, None)
@@ -270,25 +273,3 @@ def _give_up(words: str) -> None:
     tracing.add(outcome=words)
     tracing.fail(words)
     logger.warning(words)
-
-
-def _fields(job: AcquiredJob) -> dict[str, str]:
-    """Return what the log lines of a job have in common."""
-    return {
-        "job_id": str(job.job_id),
-        "workspace": job.workspace_name,
-        "transition": job.transition,
-        "stage": job.stage,
-    }
-
-
-def _facts(job: AcquiredJob) -> dict[str, tracing.Fact]:
-    return {
-        **_fields(job),
-        "build_id": job.build_id,
-        "build_number": job.build_number,
-        "workspace_id": job.workspace_id,
-        "user_id": job.owner_id,
-        "template": job.template_name,
-        "template_version": job.template_version,
-    }

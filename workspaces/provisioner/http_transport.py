@@ -228,9 +228,13 @@ def _batches(lines: Sequence[LogLine]) -> list[list[LogLine]]:
 
 
 def _job_of(answer: Answer) -> AcquiredJob:
-    """Read a job; what the server adds later is not for this daemon. Raises RequestRefused."""
+    """Read a job; what the server adds later is not for this daemon. Raises RequestRefused.
+
+    What a server of a release before does not say has a default.
+    """
     try:
-        words = {field.name: answer[field.name] for field in fields(AcquiredJob)}
+        known = [field.name for field in fields(AcquiredJob)]
+        words = {name: answer[name] for name in known if name in answer}
         for name in ("job_id", "lease", "build_id", "workspace_id", "owner_id"):
             words[name] = UUID(words[name])
         return AcquiredJob(**words)

@@ -1,4 +1,4 @@
-"""One job in this daemon's hands: what its driver may say, and why it may have to stop."""
+"""One job in this daemon's hands: what is told of it, and why it may have to stop."""
 
 import logging
 import threading
@@ -6,6 +6,8 @@ from collections.abc import Callable, Sequence
 from datetime import datetime
 from enum import Enum
 
+from accounts.system import PREBUILDS_USER_ID
+from workspaces import tracing
 from workspaces.errors import LeaseLost
 from workspaces.protocol import (
     LOG_TOTAL_LIMIT,
@@ -107,3 +109,33 @@ class JobRun:
                     return
                 with self._guard:
                     del self._lines[: len(lines)]
+
+
+def fields_of(job: AcquiredJob) -> dict[str, str]:
+    """Return what the log lines of a job have in common."""
+    return {
+        "job_id": str(job.job_id),
+        "workspace": job.workspace_name,
+        "transition": job.transition,
+        "stage": job.stage,
+    }
+
+
+def cause_of(job: AcquiredJob) -> tracing.Cause:
+    """Return what asked for a job: a person for theirs, a cycle for many prebuilds at once."""
+    return tracing.Cause(
+        traceparent=job.traceparent, is_one_of_many=job.owner_id == PREBUILDS_USER_ID
+    )
+
+
+def facts_of(job: AcquiredJob) -> dict[str, tracing.Fact]:
+    """Return what the span of a job tells."""
+    return {
+        **fields_of(job),
+        "build_id": job.build_id,
+        "build_number": job.build_number,
+        "workspace_id": job.workspace_id,
+        "user_id": job.owner_id,
+        "template": job.template_name,
+        "template_version": job.template_version,
+    }

@@ -14,7 +14,7 @@ from django.db import transaction
 from accounts.system import PREBUILDS_USER_ID
 from templates_app import parameters, selectors
 from templates_app.models import TemplateVersion
-from workspaces import locks, machines
+from workspaces import locks, machines, tracing
 from workspaces.enums import BuildReason, Stage, Transition
 from workspaces.errors import BuildInProgress, WorkspaceDeleted, WorkspaceDormant
 from workspaces.models import BuildParameter, ProvisionerJob, Workspace, WorkspaceBuild
@@ -54,8 +54,9 @@ def insert_builds(requests: Sequence[BuildRequest], *, now: datetime) -> list[Wo
     Does not touch the workspaces: a new one carries its `latest_build_id` already (see
     `BuildRequest.build_id`), an old one is moved on by the caller.
     """
+    traceparent = tracing.current_traceparent()
     jobs = ProvisionerJob.objects.bulk_create(
-        [_new_job(request, now) for request in requests], batch_size=BATCH_SIZE
+        [_new_job(request, traceparent, now) for request in requests], batch_size=BATCH_SIZE
     )
     for request, job in zip(requests, jobs, strict=True):
         if request.build_number > 1:
@@ -204,7 +205,7 @@ def _values_of(build: WorkspaceBuild) -> dict[str, str]:
     return dict(build.parameters.values_list("name", "value"))
 
 
-def _new_job(request: BuildRequest, now: datetime) -> ProvisionerJob:
+def _new_job(request: BuildRequest, traceparent: str, now: datetime) -> ProvisionerJob:
     return ProvisionerJob(
         organization_id=request.workspace.organization_id,
         initiator_id=request.initiator_id,
@@ -213,6 +214,7 @@ def _new_job(request: BuildRequest, now: datetime) -> ProvisionerJob:
         priority=_priority(request),
         tags=request.template_version.tags,
         machine=_machine_of(request),
+        traceparent=traceparent,
         created_at=now,
     )
 

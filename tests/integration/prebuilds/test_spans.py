@@ -65,6 +65,22 @@ class TestCycle:
             "reconcile.cycle/reconcile.notices",
         }
 
+    def test_the_jobs_it_asks_for_say_so(self, recording):
+        make_preset()
+
+        cycle()
+
+        step = recording.one("prebuild.create").context
+        told = f"00-{step.trace_id:032x}-{step.span_id:016x}-{step.trace_flags:02x}"
+        assert [factories.acquire().traceparent for _ in range(2)] == [told, told]
+
+    def test_without_a_trace_its_jobs_say_nothing(self):
+        make_preset()
+
+        cycle()
+
+        assert factories.acquire().traceparent == ""
+
     def test_it_is_found_by_ids_names_and_counts(self, recording):
         preset = make_preset()
 
@@ -260,6 +276,17 @@ class TestClaim:
             "workspace": "mine",
             "repeated": False,
         }
+
+    def test_its_job_says_which_step_asked_for_it(self, recording):
+        preset, ana = make_preset(), factories.make_user("ana")
+        factories.make_ready_prebuilds(preset, 1)
+
+        workspace = claim(preset, ana).workspace
+
+        step = recording.one("prebuild.claim").context
+        told = f"00-{step.trace_id:032x}-{step.span_id:016x}-{step.trace_flags:02x}"
+        assert workspace.jobs.get(completed_at=None).traceparent == told
+        assert factories.acquire().traceparent == told
 
     def test_values_are_never_told_of_a_claim_nor_of_one_that_is_refused(self, recording, lines):
         template = make_preset().version.template

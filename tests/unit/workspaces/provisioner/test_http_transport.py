@@ -268,6 +268,13 @@ class TestAcquire:
 
         assert transport.acquire(wait=0) is not None
 
+    def test_a_server_that_tells_of_no_trace_is_understood(self, server, transport):
+        status, words = self.told(job := make_job())
+        del words["traceparent"]
+        server.will("acquire", (status, words))
+
+        assert transport.acquire(wait=0) == job
+
     def test_what_an_older_server_leaves_out_is_said(self, server, transport):
         server.will("acquire", (200, {"job_id": str(uuid4())}))
 
