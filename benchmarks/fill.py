@@ -54,9 +54,9 @@ SELECT gen_random_uuid() AS workspace, gen_random_uuid() AS build, gen_random_uu
  CROSS JOIN generate_series(1, %(each)s) AS number
  WHERE preset.desired_instances IS NOT NULL;
 INSERT INTO workspaces_workspace (id, organization_id, owner_id, template_id, name, created_at,
-       updated_at, automatic_updates, autostart_schedule, latest_build_id)
+       updated_at, automatic_updates, autostart_schedule, latest_build_id, pool_preset_id)
 SELECT workspace, organization, %(prebuilds)s, template, 'prebuild-' || workspace, at, at,
-       'never', '', build FROM filled;
+       'never', '', build, preset FROM filled;
 INSERT INTO workspaces_provisionerjob (id, organization_id, initiator_id, workspace_id, type,
        provisioner_type, priority, tags, input, created_at, started_at, lease, heartbeat_at,
        completed_at, error, error_code, log_length)

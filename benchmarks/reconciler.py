@@ -230,11 +230,12 @@ def _bare_rows(bare: Any, ids: list[tuple[Any, ...]]) -> None:
     _insert_many(
         bare,
         "workspaces_workspace (id, organization_id, owner_id, template_id, name, created_at,"
-        " updated_at, automatic_updates, autostart_schedule, latest_build_id)",
+        " updated_at, automatic_updates, autostart_schedule, latest_build_id,"
+        " pool_preset_id)",
         [
             (workspace, organization, PREBUILDS_USER_ID, template, f"prebuild-{workspace}", now)
-            + (now, "never", "", build)
-            for workspace, build, _, _, _, template, organization, now in new
+            + (now, "never", "", build, preset)
+            for workspace, build, _, preset, _, template, organization, now in new
         ],
     )
     _insert_many(

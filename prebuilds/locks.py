@@ -26,27 +26,29 @@ SELECT workspace.*,
        (SELECT build_number FROM workspaces_workspacebuild WHERE id = workspace.latest_build_id)
        AS build_number
   FROM workspaces_workspace AS workspace
- WHERE workspace.template_id = %(template)s
+ WHERE workspace.pool_preset_id = %(preset)s
    AND workspace.owner_id = %(prebuilds)s
    AND workspace.deleted_at IS NULL
+   AND workspace.created_at >= (
+       SELECT greatest(coalesce(preset.last_invalidated_at, '-infinity'),
+                       CASE WHEN preset.ttl_seconds > 0
+                            THEN %(now)s - make_interval(secs => preset.ttl_seconds)
+                            ELSE '-infinity' END)
+         FROM templates_app_preset AS preset
+         JOIN templates_app_template AS template
+              ON template.active_version_id = preset.version_id
+        WHERE preset.id = %(preset)s
+          AND template.deleted_at IS NULL AND template.deprecation_message = '')
    AND EXISTS (
        SELECT
          FROM workspaces_workspacebuild AS build
          JOIN workspaces_provisionerjob AS job ON job.id = build.job_id
-         JOIN templates_app_preset AS preset ON preset.id = build.preset_id
-         JOIN templates_app_template AS template
-              ON template.id = workspace.template_id
-             AND template.active_version_id = build.template_version_id
         WHERE build.id = workspace.latest_build_id
           AND build.preset_id = %(preset)s
-          AND build.template_version_id = preset.version_id
-          AND template.deleted_at IS NULL AND template.deprecation_message = ''
+          AND build.template_version_id = (
+              SELECT version_id FROM templates_app_preset WHERE id = %(preset)s)
           AND build.transition = 'start'
           AND job.status = 'succeeded'
-          AND (preset.last_invalidated_at IS NULL
-               OR workspace.created_at >= preset.last_invalidated_at)
-          AND (coalesce(preset.ttl_seconds, 0) = 0
-               OR workspace.created_at >= %(now)s - make_interval(secs => preset.ttl_seconds))
           AND EXISTS (
               SELECT FROM workspaces_agent AS agent
                 JOIN workspaces_workspaceresource AS resource ON resource.id = agent.resource_id
@@ -60,8 +62,9 @@ SELECT workspace.*,
  LIMIT 1
    FOR UPDATE OF workspace SKIP LOCKED
 """
-"""OFFSET 0 keeps the planner from turning the EXISTS into a join: it walks the template's live
-prebuilds, oldest first, and stops at the first that fits, whatever its statistics say."""
+"""It walks the pool's index, oldest first, from the first that has not expired; from nowhere when
+the preset is not of an active version. OFFSET 0 keeps the planner from turning the EXISTS into a
+join: it stops at the first that fits, whatever its statistics say."""
 
 
 @contextmanager
@@ -96,9 +99,7 @@ def _try_until_commit(key: int) -> bool:
     return bool(row and row[0])
 
 
-def lock_claimable_prebuild(
-    *, template_id: UUID, preset_id: UUID, now: datetime
-) -> tuple[Workspace, int] | None:
+def lock_claimable_prebuild(*, preset_id: UUID, now: datetime) -> tuple[Workspace, int] | None:
     """Lock the oldest prebuild of a preset that may be claimed now.
 
     Returns it with the number of its latest build. Prebuilds that another claim or a deletion is
@@ -107,7 +108,6 @@ def lock_claimable_prebuild(
     """
     parameters: dict[str, UUID | datetime] = {
         "prebuilds": PREBUILDS_USER_ID,
-        "template": template_id,
         "preset": preset_id,
         "now": now,
     }

@@ -14,6 +14,7 @@ TRIGGERS: Final = frozenset(
         "agent_rings",
         "audit_is_append_only",
         "audit_is_not_emptied",
+        "first_build_enters_pool",
         "job_added_rings",
         "job_finished_rings",
         "job_given_back_rings",
@@ -32,6 +33,7 @@ TRIGGERS: Final = frozenset(
         "template_rings",
         "template_version_is_immutable",
         "workspace_added_rings",
+        "workspace_leaves_pool",
         "workspace_rings",
     }
 )

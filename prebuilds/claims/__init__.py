@@ -163,9 +163,7 @@ def _claim(request: Request, preset: Preset) -> Workspace | None:
     if preset.desired_instances is None:
         return None
     wish, template, build_id = request.wish, request.template, uuid4()
-    found = locks.lock_claimable_prebuild(
-        template_id=template.pk, preset_id=preset.pk, now=wish.now
-    )
+    found = locks.lock_claimable_prebuild(preset_id=preset.pk, now=wish.now)
     if found is None:
         return None
     workspace, build_number = found

@@ -89,7 +89,7 @@ def _count_present(preset: PresetSnapshot, now: datetime) -> int:
         Workspace.objects.filter(
             owner_id=PREBUILDS_USER_ID,
             deleted_at__isnull=True,
-            template_id=preset.template_id,
+            pool_preset_id=preset.id,
             latest_build__preset_id=preset.id,
             latest_build__transition=Transition.START,
         )
@@ -108,6 +108,7 @@ def _new_prebuild(preset: Preset, now: datetime) -> Workspace:
         created_at=now,
         updated_at=now,
         latest_build_id=uuid4(),
+        pool_preset=preset,
     )
 
 

@@ -41,7 +41,8 @@ SELECT workspace.id, workspace.created_at, build.preset_id::text, build.transiti
          ON resource.build_id = build.id
  WHERE workspace.owner_id = %(prebuilds)s AND workspace.deleted_at IS NULL
    AND build.preset_id IS NOT NULL
-   AND (%(only)s::uuid IS NULL OR build.preset_id = %(only)s::uuid)
+   AND (%(only)s::uuid IS NULL
+        OR workspace.pool_preset_id = %(only)s::uuid AND build.preset_id = %(only)s::uuid)
 """
 """One row a prebuild; one an agent, for those with several: grouping all would cost a third.
 

@@ -41,11 +41,12 @@ SELECT site.*, b AS build_number, md5('build' || n || '/' || b)::uuid AS build_i
 
 INSERT INTO workspaces_workspace
        (id, organization_id, owner_id, template_id, name, created_at, updated_at, deleted_at,
-        automatic_updates, autostart_schedule, latest_build_id)
+        automatic_updates, autostart_schedule, latest_build_id, pool_preset_id)
 SELECT id, organization_id, CASE WHEN gone THEN %(person)s ELSE %(prebuilds)s END::uuid,
        template_id, 'w' || n, created_at, created_at, CASE WHEN gone THEN created_at END,
        'never', '',
-       md5('build' || n || '/' || CASE WHEN gone THEN {BUILDS_OF_GONE} ELSE 1 END)::uuid
+       md5('build' || n || '/' || CASE WHEN gone THEN {BUILDS_OF_GONE} ELSE 1 END)::uuid,
+       CASE WHEN NOT gone THEN preset_id END
   FROM site ORDER BY md5(n::text);
 
 INSERT INTO workspaces_provisionerjob

@@ -9,11 +9,12 @@ from django.test.utils import CaptureQueriesContext
 
 from accounts.system import PREBUILDS_USER_ID
 from prebuilds import observation
+from prebuilds.claims import reasons
 from prebuilds.conf import current_policy
 from prebuilds.execution import creation
 from prebuilds.locks import LOCK_CLAIMABLE_PREBUILD
 from prebuilds.notices.reading import unnoticed_replacements
-from templates_app.models import Preset
+from templates_app.models import Preset, Template
 from tests import factories
 from tests.factories import NOON
 from tests.plans.conftest import LIVE, PENDING, PREBUILDS_EACH, PRESETS_EACH, TEMPLATES
@@ -94,7 +95,6 @@ def claim(preset) -> Explained:
         LOCK_CLAIMABLE_PREBUILD,
         {
             "prebuilds": PREBUILDS_USER_ID,
-            "template": preset.version.template_id,
             "preset": preset.pk,
             "now": NOON,
         },
@@ -126,7 +126,7 @@ def test_the_city_is_big():
 
 
 @pytest.mark.parametrize("target", [10, 100, 1_000])
-def test_a_claim_walks_the_partial_index_whatever_sample_the_planner_has(target):
+def test_a_claim_walks_the_index_of_its_pool_whatever_sample_the_planner_has(target):
     """A plan that hangs on the luck of ANALYZE is no promise: every pool, three statistics."""
     with connection.cursor() as cursor:
         cursor.execute(f"SET LOCAL default_statistics_target = {target}")
@@ -135,17 +135,62 @@ def test_a_claim_walks_the_partial_index_whatever_sample_the_planner_has(target)
     for preset in Preset.objects.exclude(name="Empty").select_related("version"):
         found = claim(preset)
 
-        assert "workspace_live_prebuilds" in found.indexes, found.text
+        assert "workspace_pool" in found.indexes, found.text
         assert found.scanned <= {"templates_app_preset", "templates_app_template"}, found.text
         assert_reads(found, at_most=200)
 
 
-def test_a_claim_on_an_empty_pool_looks_at_its_template_once_at_most(city):
-    found = claim(city.empty)
+def give_it_a_past(preset: Preset) -> None:
+    """Let a pool have made the thousands of prebuilds that other presets have no more."""
+    WorkspaceBuild.objects.filter(workspace__deleted_at__isnull=False).update(preset=preset)
+    with connection.cursor() as cursor:
+        cursor.execute("ANALYZE")
 
-    # Each of the template's prebuilds: its index entry, its row, and its build by its key.
-    assert_reads(found, at_most=5 * LIVE // TEMPLATES)
-    assert found.milliseconds < 500
+
+def explain_miss(preset: Preset) -> list[Explained]:
+    """Return what PostgreSQL did to say why there is nothing to claim."""
+    with CaptureQueriesContext(connection) as statements:
+        assert reasons.decide_now(preset.pk, NOON) is not None
+    return [explain(one["sql"]) for one in statements]
+
+
+def test_a_claim_on_an_empty_pool_looks_at_none_of_the_prebuilds_beside_it(city):
+    assert_reads(claim(city.empty), at_most=30)
+
+
+def test_a_claim_on_an_empty_pool_does_not_look_at_what_the_pool_had_before(city):
+    give_it_a_past(city.empty)
+
+    assert_reads(claim(city.empty), at_most=30)
+
+
+def test_a_claim_passes_over_what_has_expired_without_looking(city):
+    Preset.objects.filter(pk=city.preset.pk).update(ttl_seconds=3_600)
+
+    assert_reads(claim(city.preset), at_most=60)
+
+
+def test_a_claim_on_a_version_that_is_not_active_looks_at_none(city):
+    Template.objects.filter(pk=city.preset.version.template_id).update(active_version=None)
+
+    assert_reads(claim(city.preset), at_most=30)
+
+
+@pytest.mark.parametrize("target", [10, 100, 1_000])
+def test_why_a_pool_is_empty_is_found_without_the_prebuilds_beside_it(city, target):
+    give_it_a_past(city.empty)
+    with connection.cursor() as cursor:
+        cursor.execute(f"SET LOCAL default_statistics_target = {target}")
+        cursor.execute("ANALYZE")
+
+    for found in explain_miss(city.empty):
+        assert "workspaces_workspace" not in found.scanned, found.text
+        assert_reads(found, at_most=100)
+
+
+def test_why_a_pool_has_nothing_to_claim_is_found_in_its_own_prebuilds(city):
+    for found in explain_miss(city.preset):
+        assert_reads(found, at_most=20 * PREBUILDS_EACH)
 
 
 def test_a_claim_passes_over_what_is_not_ready_at_a_few_buffers_each(city):

@@ -53,6 +53,7 @@ class WorkspaceAdmin(OfWorkspaces):
 
     organization_path = "organization_id"
     extra_fields = ("status", "lists")
+    hidden_fields = ("pool_preset",)  # for the database; the latest build names the preset
     list_display = (
         "name",
         "owner",

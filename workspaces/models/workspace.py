@@ -9,7 +9,7 @@ from django.utils import timezone
 
 from accounts.models import Organization
 from accounts.system import PREBUILDS_USER_ID
-from templates_app.models import Template
+from templates_app.models import Preset, Template
 from workspaces.enums import AutomaticUpdates
 
 IS_PREBUILD = models.Q(owner_id=PREBUILDS_USER_ID)
@@ -39,6 +39,18 @@ class Workspace(models.Model):
     deleting_at = models.DateTimeField(null=True, blank=True, editable=False)
     latest_build = models.ForeignKey(
         "WorkspaceBuild", models.PROTECT, null=True, blank=True, editable=False, related_name="+"
+    )
+    # Whose pool a prebuild is in: its first build's preset, which that build's foreign key keeps.
+    # None for what is claimed or deleted: triggers see to it, so the planner counts pools right.
+    pool_preset = models.ForeignKey(
+        Preset,
+        models.DO_NOTHING,
+        null=True,
+        blank=True,
+        editable=False,
+        db_index=False,
+        db_constraint=False,
+        related_name="+",
     )
 
     class Meta:
@@ -73,11 +85,17 @@ class Workspace(models.Model):
             ),
         )
         indexes = (
-            # The snapshot reads all of these; the claim takes the oldest of one template.
+            # The snapshot reads all of these.
             models.Index(
                 fields=("template", "created_at", "id"),
                 condition=IS_PREBUILD & IS_LIVE,
                 name="workspace_live_prebuilds",
+            ),
+            # The claim takes the oldest of one pool; a recount reads the pool.
+            models.Index(
+                fields=("pool_preset", "created_at", "id"),
+                condition=IS_PREBUILD & IS_LIVE,
+                name="workspace_pool",
             ),
             # The list, newest first: a page of it reads a page, however it is searched.
             models.Index(

@@ -91,7 +91,13 @@ def transfer_ownership(
         automatic_updates=automatic_updates,
         now=now,
     )
-    changes = {"owner": owner, "name": name, "updated_at": now, **asdict(fresh)}
+    changes = {
+        "owner": owner,
+        "name": name,
+        "updated_at": now,
+        "pool_preset": None,
+        **asdict(fresh),
+    }
     if latest_build_id is not None:
         changes["latest_build_id"] = latest_build_id
     for field, value in changes.items():

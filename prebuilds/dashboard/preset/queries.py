@@ -126,7 +126,9 @@ def members_of(preset: Preset) -> QuerySet[Workspace]:
     """Return the live prebuilds of a preset, oldest first, with the states of their agents."""
     states = Agent.objects.filter(resource__build=OuterRef("latest_build")).order_by("name")
     return (
-        Workspace.objects.filter(IS_LIVE, IS_PREBUILD, latest_build__preset=preset)
+        Workspace.objects.filter(
+            IS_LIVE, IS_PREBUILD, pool_preset=preset, latest_build__preset=preset
+        )
         .select_related("latest_build__job", "latest_build__template_version")
         .annotate(agent_states=ArraySubquery(states.values("lifecycle_state")))
         .order_by("created_at", "pk")

@@ -31,7 +31,7 @@ def leftovers() -> set[str]:
     with connections["default"].cursor() as cursor:
         cursor.execute(
             "SELECT proname FROM pg_proc WHERE pronamespace = 'public'::regnamespace"
-            " AND proname ~ '^(ring|refuse|machine)'"
+            " AND proname ~ '^(ring|refuse|machine|enter|leave)'"
             " UNION SELECT tgname FROM pg_trigger WHERE NOT tgisinternal"
         )
         return {row[0] for row in cursor.fetchall()}

@@ -114,6 +114,7 @@ class TestClaiming:
         "organization_id",
         "owner_id",
         "template_id",
+        "pool_preset_id",
     )
     POLICY = {
         "default_ttl_seconds": HOUR,
