@@ -6,7 +6,7 @@ most STALE_AFTER old, while a thread reads it again. `metrics_last_updated` says
 
 import threading
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Final
 from uuid import UUID
@@ -14,7 +14,7 @@ from uuid import UUID
 from django.db import connections
 
 from prebuilds.metrics import gauges
-from prebuilds.metrics.text_format import Labels, write_histogram, write_metric
+from prebuilds.metrics.text_format import Labels, write_histogram, write_labels, write_metric
 from prebuilds.metrics.totals import Key, Total, read_totals
 from templates_app.models import Preset, Template
 
@@ -25,6 +25,10 @@ CONTENT_TYPE: Final = "text/plain; version=0.0.4; charset=utf-8"
 POOL_LABELS: Final = ("template_name", "preset_name", "organization_name")
 
 Clock = Callable[[], datetime]
+Names = tuple[str, str, str]
+"""Of template, preset and organization."""
+Name = tuple[str, str, str, str]
+"""The same with the kind of a series."""
 
 
 class Exposition:
@@ -82,16 +86,17 @@ class Exposition:
 def render(*, now: datetime) -> str:
     """Return all metrics of this instant as text; a constant number of statements."""
     pools, system = gauges.read_pools(now=now), gauges.read_system(now=now)
+    labels = {pool.labels: write_labels(_named(pool.labels)) for pool in pools}
     lines = [
-        *_pool_lines(pools),
-        *_total_lines(read_totals(now=now), {pool.labels for pool in pools}),
+        *_pool_lines(pools, labels),
+        *_total_lines(read_totals(now=now), labels),
         *_cycle_lines(system, now),
         *_work_lines(system),
     ]
     return "\n".join(lines) + "\n"
 
 
-def _pool_lines(pools: list[gauges.PoolGauges]) -> Iterator[str]:
+def _pool_lines(pools: Sequence[gauges.PoolGauges], labels: Mapping[Names, str]) -> Iterator[str]:
     for name, help_text in (
         ("desired", "Prebuilds the pool wants now."),
         ("running", "Prebuilds that run, expired ones too."),
@@ -101,18 +106,18 @@ def _pool_lines(pools: list[gauges.PoolGauges]) -> Iterator[str]:
         ("deleting", "Prebuilds being deleted."),
         ("expired", "Prebuilds that run and have expired."),
     ):
-        rows = [(_pool_labels(pool), getattr(pool, name)) for pool in pools]
+        rows = [(labels[pool.labels], getattr(pool, name)) for pool in pools]
         yield from write_metric(f"prebuilt_workspaces_{name}", "gauge", help_text, rows)
     for name, help_text in (
         ("hard_limited", "1 while the pool is stopped after repeated failures."),
         ("validation_failed", "1 while the preset's values do not validate."),
         ("backing_off", "1 while the pool waits after a failure."),
     ):
-        true = [(_pool_labels(pool), 1) for pool in pools if getattr(pool, name)]
+        true = [(labels[pool.labels], 1) for pool in pools if getattr(pool, name)]
         full = name if name == "backing_off" else f"preset_{name}"
         yield from write_metric(f"prebuilt_workspaces_{full}", "gauge", help_text, true)
     held = [
-        ((*_pool_labels(pool), ("reason", reason)), count)
+        (write_labels((*_named(pool.labels), ("reason", reason))), count)
         for pool in pools
         for reason, count in pool.held.items()
     ]
@@ -121,9 +126,12 @@ def _pool_lines(pools: list[gauges.PoolGauges]) -> Iterator[str]:
     )
 
 
-def _total_lines(totals: Mapping[Key, Total], pools: set[tuple[str, str, str]]) -> Iterator[str]:
-    """Write counters and histograms, added up by name over versions and re-created templates."""
-    series = _by_name(totals)
+def _total_lines(totals: Mapping[Key, Total], labels: Mapping[Names, str]) -> Iterator[str]:
+    """Write counters and histograms, added up by name over versions and re-created templates.
+
+    `labels` are those of every pool there is: each has its counters, from 0.
+    """
+    series, pools = _by_name(totals), sorted(labels.items())
     for metric, name, help_text in (
         ("created", "created_total", "Prebuilds whose first build was asked for."),
         ("failed", "failed_total", "Prebuilds whose first build failed."),
@@ -131,8 +139,8 @@ def _total_lines(totals: Mapping[Key, Total], pools: set[tuple[str, str, str]]) 
     ):
         found = series[metric]
         rows = [
-            (_named(pool), total.count if (total := found.get((*pool, ""))) else 0)
-            for pool in sorted(pools)
+            (written, total.count if (total := found.get((*names, ""))) else 0)
+            for names, written in pools
         ]
         yield from write_metric(f"prebuilt_workspaces_{name}", "counter", help_text, rows)
     yield from _claim_lines(series["claims"], pools)
@@ -159,18 +167,16 @@ def _total_lines(totals: Mapping[Key, Total], pools: set[tuple[str, str, str]]) 
     )
 
 
-Name = tuple[str, str, str, str]
-
-
-def _claim_lines(found: Mapping[Name, Total], pools: set[tuple[str, str, str]]) -> Iterator[str]:
-    warm: dict[tuple[str, str, str], int] = defaultdict(int)
+def _claim_lines(found: Mapping[Name, Total], pools: Sequence[tuple[Names, str]]) -> Iterator[str]:
+    warm: dict[Names, int] = defaultdict(int)
     every = []
     for key, total in sorted(found.items()):
         outcome, _, reason = key[3].partition(" ")
-        every.append(((*_named(key), ("outcome", outcome), ("reason", reason)), total.count))
+        labels = (*_named(key), ("outcome", outcome), ("reason", reason))
+        every.append((write_labels(labels), total.count))
         if outcome == "warm":
             warm[key[:3]] += total.count
-    rows = [(_named(pool), warm[pool]) for pool in sorted(pools)]
+    rows = [(written, warm.get(names, 0)) for names, written in pools]
     yield from write_metric(
         "prebuilt_workspaces_claimed_total", "counter", "Prebuilds handed over.", rows
     )
@@ -226,7 +232,7 @@ def _cycle_lines(system: gauges.SystemGauges, now: datetime) -> Iterator[str]:
             [cycle] if cycle is not None else [],
         ),
     ):
-        yield from write_metric(name, "gauge", help_text, [((), value) for value in values])
+        yield from write_metric(name, "gauge", help_text, [("", value) for value in values])
 
 
 def _work_lines(system: gauges.SystemGauges) -> Iterator[str]:
@@ -245,7 +251,7 @@ def _work_lines(system: gauges.SystemGauges) -> Iterator[str]:
         (
             "prebuilds_provisioners_online",
             "Provisioner daemons seen lately.",
-            [((), system.provisioners_online)],
+            [("", system.provisioners_online)],
         ),
         (
             "prebuilds_lifecycle_overdue_seconds",
@@ -255,23 +261,19 @@ def _work_lines(system: gauges.SystemGauges) -> Iterator[str]:
         (
             "prebuilds_mails_waiting",
             "Mails that wait; none where no mail server is set.",
-            [((), one.waiting) for one in mails],
+            [("", one.waiting) for one in mails],
         ),
         (
             "prebuilds_mail_oldest_seconds",
             "How long the oldest mail waits; none where no mail server is set.",
-            [((), one.oldest_seconds) for one in mails],
+            [("", one.oldest_seconds) for one in mails],
         ),
     ):
         yield from write_metric(name, "gauge", help_text, rows)
 
 
-def _by(label: str, values: Mapping[str, float]) -> list[tuple[Labels, float]]:
-    return [(((label, word),), value) for word, value in values.items()]
-
-
-def _pool_labels(pool: gauges.PoolGauges) -> Labels:
-    return _named(pool.labels)
+def _by(label: str, values: Mapping[str, float]) -> list[tuple[str, float]]:
+    return [(write_labels(((label, word),)), value) for word, value in values.items()]
 
 
 def _named(names: tuple[str, ...]) -> Labels:

@@ -4,7 +4,6 @@ The pools come from the same snapshot and decision as the reconciler's, so a gau
 disagree with what it does.
 """
 
-from collections import Counter
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
@@ -112,10 +111,10 @@ def read_overdue(*, now: datetime) -> dict[str, float]:
 
 def _pool(decision: Decision) -> PoolGauges:
     preset, state = decision.preset, decision.state
-    held = Counter[str]()
+    held: dict[str, int] = {}
     for action in decision.actions:
         if isinstance(action, HoldCreation):
-            held[action.reason] += action.count
+            held[action.reason] = held.get(action.reason, 0) + action.count
     return PoolGauges(
         labels=(preset.template_name, preset.name, preset.organization_name),
         desired=state.desired,
@@ -128,7 +127,7 @@ def _pool(decision: Decision) -> PoolGauges:
         hard_limited=preset.status == Status.HARD_LIMITED or Reason.HARD_LIMITED in held,
         validation_failed=preset.status == Status.VALIDATION_FAILED,
         backing_off=Reason.BACKING_OFF in held,
-        held=dict(held),
+        held=held,
     )
 
 
