@@ -8,13 +8,14 @@ from django.utils import timezone
 from drf_spectacular.utils import extend_schema
 from rest_framework import serializers
 
+from prebuilds.api.base.output import OutputSerializer
 from workspaces.enums import JobErrorCode, JobStatus, JobType
 from workspaces.machines import Machine, awaited_machines
 from workspaces.models import ProvisionerJob, WorkspaceBuild
 from workspaces.queue import NOWHERE, Place, places_of
 
 
-class JobSerializer(serializers.Serializer[Any]):
+class JobSerializer(OutputSerializer):
     """A provisioner job, with Coder's field names."""
 
     id = serializers.UUIDField()

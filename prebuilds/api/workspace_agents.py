@@ -12,6 +12,7 @@ from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from prebuilds.api.base.output import OutputSerializer
 from prebuilds.api.base.serializers import StrictSerializer
 from prebuilds.api.base.views import ApiView
 from prebuilds.api.visible import visible_agents
@@ -31,7 +32,7 @@ class AgentHealthSerializer(serializers.Serializer[Any]):
     reason = serializers.CharField(allow_blank=True, help_text="Empty when it is healthy.")
 
 
-class AgentSerializer(serializers.Serializer[Any]):
+class AgentSerializer(OutputSerializer):
     """An agent, with Coder's field names; takes the instant as `now` from its context."""
 
     id = serializers.UUIDField()
@@ -60,7 +61,7 @@ class AgentSerializer(serializers.Serializer[Any]):
         return {"healthy": not reason, "reason": reason}
 
 
-class ResourceSerializer(serializers.Serializer[Any]):
+class ResourceSerializer(OutputSerializer):
     """A thing a build made, with Coder's field names."""
 
     id = serializers.UUIDField()
@@ -71,7 +72,7 @@ class ResourceSerializer(serializers.Serializer[Any]):
     )
     type = serializers.CharField()
     name = serializers.CharField()
-    agents = AgentSerializer(many=True)
+    agents = AgentSerializer(many=True, source="shown_agents")
 
 
 class AgentLogSerializer(serializers.Serializer[Any]):

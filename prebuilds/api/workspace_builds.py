@@ -19,6 +19,7 @@ from accounts.enums import TokenScope
 from accounts.models import User
 from accounts.policy import Action, Resource
 from prebuilds import services
+from prebuilds.api.base.output import OutputSerializer, instant_as_json
 from prebuilds.api.base.pages import answer_page
 from prebuilds.api.base.serializers import Empty, PageQuery, StrictSerializer
 from prebuilds.api.base.views import ApiView
@@ -28,6 +29,7 @@ from prebuilds.api.visible import (
     builds_with_relations,
     find_workspace,
     path_text,
+    resources_of,
     visible_builds,
     visible_user,
     visible_workspaces,
@@ -51,7 +53,7 @@ class ParameterSerializer(StrictSerializer):
     value = serializers.CharField(allow_blank=True, trim_whitespace=False, max_length=65_536)
 
 
-class BuildSerializer(serializers.Serializer[Any]):
+class BuildSerializer(OutputSerializer):
     """A build, with Coder's field names; takes the instant as `now` from its context."""
 
     id = serializers.UUIDField()
@@ -87,7 +89,7 @@ class BuildSerializer(serializers.Serializer[Any]):
         """Return when it changed last: asked for, taken up, or ended."""
         job = build.job
         last = job.completed_at or job.canceled_at or job.started_at or build.created_at
-        return serializers.DateTimeField().to_representation(last)
+        return instant_as_json(last)
 
     @extend_schema(responses=ResourceSerializer(many=True))
     def get_resources(self, build: WorkspaceBuild) -> list[dict[str, Any]]:
@@ -248,7 +250,7 @@ def build_as_json(build: WorkspaceBuild) -> dict[str, Any]:
 
 def resources_as_json(build: WorkspaceBuild, shape: ResourceSerializer) -> list[dict[str, Any]]:
     """Return what a build made; the resources are told their build, which was loaded anyway."""
-    resources = list(build.resources.all())
+    resources = resources_of(build)
     for resource in resources:
         resource.build = build
     return [shape.to_representation(resource) for resource in resources]

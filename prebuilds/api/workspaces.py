@@ -14,12 +14,15 @@ from rest_framework.response import Response
 
 from accounts.enums import TokenScope
 from accounts.policy import Action, Resource
+from prebuilds.api.base.output import OutputSerializer
 from prebuilds.api.base.pages import answer_page, list_of
 from prebuilds.api.base.serializers import PageQuery, StrictSerializer
 from prebuilds.api.base.views import ApiView
 from prebuilds.api.visible import (
+    agents_of,
     find_workspace,
     path_text,
+    resources_of,
     visible_user,
     visible_workspaces,
     workspaces_with_relations,
@@ -49,7 +52,7 @@ class HealthSerializer(serializers.Serializer[Any]):
     failing_agents = serializers.ListField(child=serializers.UUIDField())
 
 
-class WorkspaceSerializer(serializers.Serializer[Any]):
+class WorkspaceSerializer(OutputSerializer):
     """A workspace, with Coder's field names and what became of its claim.
 
     Takes the instant as `now` from its context.
@@ -101,8 +104,8 @@ class WorkspaceSerializer(serializers.Serializer[Any]):
     def get_health(self, workspace: Workspace) -> dict[str, Any]:
         """Return which agents of the latest build fail."""
         build = workspace.latest_build
-        resources = build.resources.all() if build else ()
-        agents = (agent for resource in resources for agent in resource.agents.all())
+        resources = resources_of(build) if build else ()
+        agents = (agent for resource in resources for agent in agents_of(resource))
         failing = [str(agent.pk) for agent in agents if ailment(agent, self.context)]
         return {"healthy": not failing, "failing_agents": failing}
 
