@@ -21,6 +21,7 @@ from prebuilds.api.base.views import ApiView
 from prebuilds.api.visible import (
     agents_of,
     find_workspace,
+    let_go,
     path_text,
     resources_of,
     visible_user,
@@ -162,11 +163,18 @@ class WorkspaceListView(ApiView):
         search = read_search(asked["q"], self.user)
         if search.problems:
             raise serializers.ValidationError({"q": list(search.problems)})
+        shape = WorkspaceSerializer(context={"now": timezone.now()})
+
+        def as_json(workspace: Workspace) -> dict[str, Any]:
+            shown = shape.to_representation(workspace)
+            let_go(workspace)
+            return shown
+
         return answer_page(
             request,
             search_workspaces(self.user, search),
             asked,
-            WorkspaceSerializer(context={"now": timezone.now()}).to_representation,
+            as_json,
             wrap="workspaces",
             shown=workspaces_with_relations(),
         )

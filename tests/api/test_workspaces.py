@@ -1,5 +1,6 @@
 """Workspaces over the API: create (which claims), list, get, build (semantics.md 14, 18)."""
 
+import gc
 from uuid import uuid4
 
 import pytest
@@ -24,7 +25,7 @@ from tests.factories import (
     make_workspace,
     preset_of,
 )
-from workspaces.models import Workspace, WorkspaceBuild
+from workspaces.models import Agent, ProvisionerJob, Workspace, WorkspaceBuild, WorkspaceResource
 
 pytestmark = pytest.mark.django_db
 
@@ -53,6 +54,28 @@ def built_workspace(owner=None, **fields) -> Workspace:
     workspace = make_workspace(owner, **fields)
     finish_all_jobs()
     return workspace
+
+
+def test_the_rows_of_a_list_are_freed_without_the_garbage_collector():
+    owner = make_user(roles=["owner"])
+    for number in range(3):
+        built_workspace(owner, name=f"w{number}")
+    client = token_of(owner)
+    rows = {Workspace, WorkspaceBuild, ProvisionerJob, WorkspaceResource, Agent}
+
+    def alive() -> int:
+        return sum(type(one) in rows for one in gc.get_objects())
+
+    gc.collect()
+    before = alive()
+    gc.disable()
+    try:
+        assert client.get(LIST).json()["count"] == 3
+        left = alive() - before
+    finally:
+        gc.enable()
+
+    assert left == 0
 
 
 WORKSPACE_FIELDS = {
