@@ -1,12 +1,10 @@
 """One shape for every error: {"message", "detail", "validations": [{"field", "detail"}]}."""
 
-import logging
 from collections.abc import Iterator
 from typing import Any
 
 from django.conf import settings
 from django.core.exceptions import PermissionDenied, RequestDataTooBig
-from django.db import InterfaceError, OperationalError
 from django.http import Http404
 from rest_framework import exceptions, status
 from rest_framework.response import Response
@@ -21,6 +19,7 @@ from accounts.errors import (
     TooManyTries,
     WrongCredentials,
 )
+from prebuilds import outages
 from prebuilds.errors import IdempotencyKeyReused, PrebuildsError, TemplateInUse
 from templates_app import errors as templates
 from templates_app.errors import TemplatesError
@@ -44,8 +43,6 @@ from workspaces.errors import (
     WorkspaceNotRunning,
     WorkspacesError,
 )
-
-logger = logging.getLogger(__name__)
 
 DOMAIN_ERRORS = (AccountsError, TemplatesError, WorkspacesError, PrebuildsError)
 FIELDS = {"ttl_seconds": "ttl_ms"}
@@ -113,7 +110,7 @@ def _answer_expected(error: Exception) -> Response | None:
             return body(400, "Validation failed.", validations=list(_flatten(error.detail)))
         case RequestDataTooBig():
             return body(413, too_large())
-        case OperationalError() | InterfaceError():
+        case _ if outages.means_away(error):
             return _ask_for_patience(error)
     return _refuse(error) if isinstance(error, DOMAIN_ERRORS) else None
 
@@ -141,9 +138,9 @@ def _refuse(error: Exception) -> Response:
 
 def _ask_for_patience(error: Exception) -> Response:
     """Answer while the database is away, or cut the request off; a later one may succeed."""
-    logger.warning("database does not answer", exc_info=error)
-    answer = body(503, "The database does not answer. Try again in a moment.")
-    answer["Retry-After"] = "1"
+    answer = body(503, outages.WORDS)
+    answer["Retry-After"] = str(outages.RETRY_SECONDS)
+    outages.note(error, answer)
     return answer
 
 

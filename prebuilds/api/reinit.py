@@ -15,11 +15,12 @@ from typing import Any, Final, ParamSpec, TypeVar
 from uuid import UUID
 
 from asgiref.sync import sync_to_async
-from django.db import connections
+from django.db import Error, connections
 from django.http import HttpRequest, HttpResponseBase, JsonResponse, StreamingHttpResponse
 from django.views.decorators.csrf import csrf_exempt
 from rest_framework import status
 
+from prebuilds import outages
 from prebuilds.api.authentication import bearer_of, token_in
 from workspaces.errors import UnknownAgentToken
 from workspaces.listening import WORKSPACE_CLAIMED, hub
@@ -43,14 +44,17 @@ _lookers = ThreadPoolExecutor(max_workers=4, thread_name_prefix="reinit")
 
 @csrf_exempt
 async def reinit_stream(request: HttpRequest) -> HttpResponseBase:
-    """Answer with the stream, 401 for no agent, 409 when there is nothing to wait for."""
+    """Answer with the stream, 401 for no agent, 409 when there is nothing to wait for.
+
+    503 while the database is away.
+    """
     if request.method != "GET":
         words = _error(_not_possible(str(request.method)))
         return JsonResponse(words, status=405, headers={"Allow": "GET"})
     workspace_id, refusal = await _admit(bearer_of(request) or "")
     if workspace_id is None:
         code, message = refusal
-        return JsonResponse(_error(message), status=code)
+        return JsonResponse(_error(message), status=code, headers=_headers_of(code))
     return StreamingHttpResponse(
         events(workspace_id), content_type="text/event-stream", headers=HEADERS
     )
@@ -97,10 +101,15 @@ async def _admit(token: str) -> tuple[UUID | None, tuple[int, str]]:
     """Return the workspace to wait for; or None, and the status and words of the refusal."""
     try:
         agent = await _look(agents.authenticate, token)
+        workspace_id = agent.resource.build.workspace_id
+        answer = await _look(agents.reinit_answer, workspace_id)
     except UnknownAgentToken as error:
         return None, (status.HTTP_401_UNAUTHORIZED, str(error))
-    workspace_id = agent.resource.build.workspace_id
-    answer = await _look(agents.reinit_answer, workspace_id)
+    except Error as error:
+        if not outages.means_away(error):
+            raise
+        outages.note(error)
+        return None, (status.HTTP_503_SERVICE_UNAVAILABLE, outages.WORDS)
     if isinstance(answer, agents.NeverAgain):
         return None, (status.HTTP_409_CONFLICT, NOT_WAITING)
     return workspace_id, (status.HTTP_200_OK, "")
@@ -135,9 +144,14 @@ async def _wait_for_disconnect(receive: Receive) -> None:
 
 
 async def _answer(send: Send, code: int, message: str) -> None:
-    headers = _raw({"Content-Type": "application/json"})
+    headers = _raw({"Content-Type": "application/json", **_headers_of(code)})
     await send({"type": "http.response.start", "status": code, "headers": headers})
     await send({"type": "http.response.body", "body": json.dumps(_error(message)).encode()})
+
+
+def _headers_of(code: int) -> dict[str, str]:
+    away = code == status.HTTP_503_SERVICE_UNAVAILABLE
+    return {"Retry-After": str(outages.RETRY_SECONDS)} if away else {}
 
 
 def _not_possible(method: str) -> str:
