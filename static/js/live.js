@@ -13,6 +13,7 @@
   let freshAt = Date.now();
   let lost = false;
   let delay = FIRST_DELAY_MS;
+  let waiting = FIRST_DELAY_MS;
   let retryTimer = 0;
   let unavailable = false;
 
@@ -27,7 +28,7 @@
 
   const showBanner = () => {
     const since = window.prebuildsTimes.clock(new Date(freshAt));
-    const wait = Math.max(1, Math.round(delay / 1000));
+    const wait = Math.max(1, Math.round(waiting / 1000));
     element("stale-text").textContent =
       `Not live: stale since ${since}. Trying again every ${wait} s.`;
     element("stale-banner").hidden = false;
@@ -74,6 +75,7 @@
     disconnect();
     if (document.hidden) return;
     lost = true;
+    waiting = delay;
     showBanner();
     retryTimer = setTimeout(() => {
       refresh();
@@ -97,11 +99,14 @@
 
   const isLive = (event) => event.target instanceof Element && event.target.closest("[data-live-block]");
 
+  // htmx says "swapped" of an error answer too, of which it shows nothing (head.html: noSwap).
+  const isAnswer = (event) => !(event.detail?.ctx?.response?.status >= 400);
+
   const start = () => {
     url = document.body.dataset.live;
     if (!url) return;
     connect();
-    document.addEventListener("htmx:after:swap", (event) => isLive(event) && onFresh());
+    document.addEventListener("htmx:after:swap", (event) => isLive(event) && isAnswer(event) && onFresh());
     document.addEventListener("htmx:error", (event) => isLive(event) && onFailedFetch());
     document.addEventListener("htmx:response:error", (event) => isLive(event) && onFailedFetch());
     document.addEventListener("visibilitychange", () => {

@@ -4,8 +4,11 @@ from collections.abc import Callable
 from datetime import datetime
 from zoneinfo import ZoneInfo
 
+import pytest
+from django.db import OperationalError
 from playwright.sync_api import Page, expect
 
+from prebuilds.dashboard.base.sessions import SessionStore
 from tests.browser.conftest import Site, Watcher
 from tests.integration.prebuilds.dashboard.house import House, add_workspace, set_agent
 
@@ -132,3 +135,38 @@ def test_times_are_the_readers(house: House, sign_in: SignIn) -> None:
     local = at.astimezone(ZoneInfo("Asia/Tokyo"))
     expect(shown).to_have_text(local.strftime("%H:%M:%S"))
     assert str(local.year) in (shown.get_attribute("title") or "")
+
+
+def test_a_database_that_is_away_leaves_what_is_shown_and_is_said_as_stale(
+    house: House,
+    sign_in: SignIn,
+    watcher: Watcher,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    watcher.expected = ("503", "Failed to load resource", "htmx:error")
+    add_workspace(house.preset)
+    page = sign_in("ana")
+    wait_until_live(page)
+    page.evaluate("window.stayed = true")
+    banner = page.locator("#stale-banner")
+    pool = page.get_by_role("img", name="2 desired: 1 ready")
+    expect(pool).to_have_count(1)
+
+    with monkeypatch.context() as away:
+        away.setattr(SessionStore, "load", lose_connection)
+        add_workspace(house.preset)
+        expect(banner).to_contain_text("stale since", timeout=WITHIN_MS)
+        since = (banner.text_content() or "").partition("Trying")[0].strip()
+        expect(banner).to_contain_text("Trying again every 2 s")
+        expect(banner).to_contain_text("Trying again every 4 s")
+        expect(banner).to_contain_text(since)
+        expect(pool).to_have_count(1)
+        expect(page.get_by_text("database")).to_have_count(0)
+
+    expect(banner).to_be_hidden()
+    expect(page.get_by_role("img", name="2 desired: 2 ready")).to_have_count(1)
+    assert page.evaluate("window.stayed") is True
+
+
+def lose_connection(*_: object) -> None:
+    raise OperationalError("server closed the connection unexpectedly")
