@@ -10,7 +10,6 @@ from prebuilds.dashboard.base.sessions import SessionStore
 from tests.browser.conftest import Watcher
 from tests.integration.prebuilds.dashboard.house import House
 
-
 LONG_MS = 20_000
 
 

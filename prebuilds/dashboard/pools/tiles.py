@@ -8,6 +8,7 @@ from urllib.parse import urlencode
 
 from django.urls import reverse
 
+from prebuilds.dashboard.base.triggers import words_of
 from prebuilds.dashboard.base.wording import say_count, say_duration
 from prebuilds.dashboard.pools.queries import Engine, LastCycle
 from prebuilds.selectors import Pause, PoolRow
@@ -196,12 +197,16 @@ def _cycle(numbers: Numbers, lists: Lists) -> Tile:
         main = Fact(text="None yet", url=lists.cycles, icon="alert-triangle", tone="bad")
         return Tile(key="cycle", label="Last cycle", main=main, more=(_next(numbers),))
     took = say_duration(last.completed_at - last.started_at)
+    started = words_of(last.trigger)
     url = reverse("dashboard:run", args=[last.run_id]) if lists.cycles else ""
     return Tile(
         key="cycle",
         label="Last cycle",
         main=Fact(text="", at=last.completed_at, url=url),
-        more=(Fact(text=f"took {took}, by {last.trigger}", url=lists.cycles), _next(numbers)),
+        more=(
+            Fact(text=f"took {took}, {started.name.lower()}: {started.short}", url=lists.cycles),
+            _next(numbers),
+        ),
     )
 
 

@@ -15,6 +15,7 @@ from prebuilds.dashboard.base.access import current_user, signed_in
 from prebuilds.dashboard.base.export import Field, asked_format, export
 from prebuilds.dashboard.base.listing import Column, list_page, sort_page
 from prebuilds.dashboard.base.page import render_fragment, render_page
+from prebuilds.dashboard.base.triggers import TRIGGERS
 from prebuilds.dashboard.runs import queries
 from prebuilds.dashboard.runs.presentation import say_decision
 from prebuilds.models import ReconcileRun, Trigger
@@ -86,7 +87,7 @@ def _list(request: HttpRequest) -> dict[str, object]:
     return {
         "listing": list_page(request, _chosen(request).order_by(*order)),
         "headings": headings,
-        "triggers": Trigger.choices,
+        "triggers": TRIGGERS,
         "trigger": request.GET.get("trigger", ""),
         "only_busy": request.GET.get("busy") == "yes",
         "as_of": timezone.now(),

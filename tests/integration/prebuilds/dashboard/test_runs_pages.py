@@ -8,8 +8,10 @@ from datetime import timedelta
 import pytest
 from django.test import Client
 from django.utils import timezone
+from django.utils.html import escape
 
-from prebuilds.models import ReconcileDecision, ReconcileRun
+from prebuilds.dashboard.base.triggers import words_of
+from prebuilds.models import ReconcileDecision, ReconcileRun, Trigger
 from tests.integration.prebuilds.dashboard.house import House
 
 pytestmark = pytest.mark.django_db
@@ -68,6 +70,25 @@ def test_filters_live_in_the_url_and_in_every_link(admin_client: Client, house) 
     assert shown(response) == [busy.pk]
     assert "trigger=bell&amp;busy=yes&amp;format=csv" in response.text
     assert "trigger=bell&amp;busy=yes&amp;sort=elapsed" in response.text
+
+
+@pytest.mark.parametrize("trigger", Trigger.values)
+def test_what_started_a_cycle_is_said_in_plain_words_at_it_in_the_filter_and_below(
+    admin_client: Client, house, trigger
+) -> None:
+    run = add_run(trigger=trigger)
+    words = words_of(trigger)
+
+    listed = admin_client.get(f"{LIST}?trigger={trigger}").text
+    page = admin_client.get(f"{LIST}{run.pk}/").text
+
+    assert f'{words.name} <span class="text-secondary">· {escape(words.short)}</span>' in listed
+    assert (
+        f'<option value="{trigger}" selected>{words.name}: {escape(words.short)}</option>' in listed
+    )
+    assert "<summary>What starts a cycle</summary>" in listed
+    assert escape(words.sentence) in listed
+    assert escape(words.sentence) in page
 
 
 def test_a_long_list_has_pages(admin_client: Client, house) -> None:
