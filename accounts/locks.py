@@ -11,7 +11,7 @@ from uuid import UUID
 from django.db.models import Q
 
 from accounts.enums import SiteRole
-from accounts.models import Group, Membership, Organization, SignInTries, User
+from accounts.models import Group, Membership, Organization, RequestCount, SignInTries, User
 
 
 def lock_user_and_owners(user_id: UUID) -> tuple[User, list[User]]:
@@ -69,3 +69,18 @@ def lock_tries(keys: Collection[str]) -> dict[str, SignInTries]:
     """
     rows = SignInTries.objects.raw(LOCK_TRIES, [sorted(keys)])
     return {row.pk: row for row in rows}
+
+
+COUNT_REQUESTS = """
+INSERT INTO accounts_requestcount AS known (key, minute, count) VALUES (%s, %s, %s)
+ON CONFLICT (key) DO UPDATE SET count = known.count + EXCLUDED.count
+RETURNING key, minute, count
+"""
+
+
+def count_requests(key: str, minute: int, number: int) -> int:
+    """Add to a count, made when there is none, and return what it is now.
+
+    Outside any transaction: the row is locked for as long as this one statement takes.
+    """
+    return RequestCount.objects.raw(COUNT_REQUESTS, [key, minute, number])[0].count

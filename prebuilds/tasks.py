@@ -12,7 +12,7 @@ from django.contrib.sessions.backends.db import SessionStore
 from django.core.mail import get_connection
 from django.utils import timezone
 
-from accounts.services import sign_in
+from accounts.services import request_counts, sign_in
 from prebuilds import cycles, history, metrics, reconciler
 from prebuilds.conf import current_policy
 from prebuilds.mail import sending, writing
@@ -57,11 +57,11 @@ def send_mail() -> str:
 
 
 def housekeep() -> str:
-    """End what lost its daemon, and forget old runs, mails, sessions and failed sign-ins."""
+    """End what lost its daemon, and forget old runs, mails, sessions and counts."""
     now = timezone.now()
     lost = jobs.reap_lost_jobs(now=now)
     pruned = cycles.prune_runs(now=now) + sending.prune_mails(now=now)
-    pruned += sign_in.prune_tries(now=now)
+    pruned += sign_in.prune_tries(now=now) + request_counts.prune_requests(now=now)
     SessionStore.clear_expired()
     logger.info("housekeeping done", extra={"lost_jobs": len(lost), "pruned_rows": pruned})
     return f"{len(lost)} lost jobs, {pruned} old rows"

@@ -1,6 +1,6 @@
 """Tables of people: who they are, how they get in, and what they changed."""
 
-from accounts.models.access import SignInTries, Token
+from accounts.models.access import RequestCount, SignInTries, Token
 from accounts.models.audit import AuditEntry
 from accounts.models.people import (
     Group,
@@ -18,6 +18,7 @@ __all__ = [
     "GroupMembership",
     "Membership",
     "Organization",
+    "RequestCount",
     "SignInTries",
     "Token",
     "User",

@@ -167,11 +167,11 @@ def test_a_tally_starts_anew_with_each_window_and_forgets_the_old_keys():
     now = [59.0]
     counts = Tally(clock=lambda: now[0])
 
-    before = [counts.add("a"), counts.add("a"), counts.add("b")]
+    before = [counts.add(key, limit=9) for key in ("a", "a", "b")]
     left = counts.seconds_left()
     now[0] = 60.0
 
     assert before == [1, 2, 1]
     assert left == 1.0
-    assert counts.add("a") == 1
+    assert counts.add("a", limit=9) == 1
     assert counts.size() == 1

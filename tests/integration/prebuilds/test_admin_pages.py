@@ -192,6 +192,7 @@ def list_costs(client: Client) -> dict[str, int]:
 
 
 SHOWN_ELSEWHERE = {
+    "accounts.RequestCount",  # digests nobody can read, of the last minutes
     "accounts.SignInTries",  # digests nobody can read; limits reached are in the audit log
     "prebuilds.MailPreference",  # each person's own, on the account page
     "prebuilds.MetricMark",  # sums that /metrics shows
