@@ -1,5 +1,6 @@
 """The pools page stays true by itself: changes, a lost server, a hidden tab."""
 
+import re
 from collections.abc import Callable
 from datetime import datetime
 from zoneinfo import ZoneInfo
@@ -14,6 +15,7 @@ from tests.integration.prebuilds.dashboard.house import House, add_workspace, se
 
 SignIn = Callable[..., Page]
 WITHIN_MS = 2_000
+LONG_MS = 20_000
 
 
 def wait_until_live(page: Page) -> None:
@@ -155,16 +157,15 @@ def test_a_database_that_is_away_leaves_what_is_shown_and_is_said_as_stale(
     with monkeypatch.context() as away:
         away.setattr(SessionStore, "load", lose_connection)
         add_workspace(house.preset)
-        expect(banner).to_contain_text("stale since", timeout=WITHIN_MS)
+        expect(banner).to_contain_text(re.compile("Trying again every [24] s"), timeout=LONG_MS)
         since = (banner.text_content() or "").partition("Trying")[0].strip()
-        expect(banner).to_contain_text("Trying again every 2 s")
-        expect(banner).to_contain_text("Trying again every 4 s")
+        expect(banner).to_contain_text("Trying again every 8 s", timeout=LONG_MS)
         expect(banner).to_contain_text(since)
         expect(pool).to_have_count(1)
         expect(page.get_by_text("database")).to_have_count(0)
 
-    expect(banner).to_be_hidden()
-    expect(page.get_by_role("img", name="2 desired: 2 ready")).to_have_count(1)
+    expect(banner).to_be_hidden(timeout=LONG_MS)
+    expect(page.get_by_role("img", name="2 desired: 2 ready")).to_have_count(1, timeout=LONG_MS)
     assert page.evaluate("window.stayed") is True
 
 
