@@ -154,7 +154,7 @@ def release_job(*, job_id: UUID, lease: UUID, now: datetime, unheard: bool = Fal
 
     Its last sign of life and its machine stay: a daemon has been at it, and may have left
     something behind. `unheard` says that the daemon never heard of it, so that the job is bound
-    to a machine only if it was before.
+    to a machine only if it was before. One with a log was taken before, by a daemon that heard.
     """
     with transaction.atomic():
         job = _locked(job_id, lease)
@@ -162,7 +162,7 @@ def release_job(*, job_id: UUID, lease: UUID, now: datetime, unheard: bool = Fal
             _leased(job_id, lease, completed_at=now)
         else:
             back: dict[str, Any] = {"started_at": None, "daemon": None, "lease": None}
-            if unheard:
+            if unheard and not job.log_length:
                 back["machine"] = machines.bound_machine(job.workspace_id, besides=job_id)
             _change_leased(job_id, lease, back)
 

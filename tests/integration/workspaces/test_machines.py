@@ -32,6 +32,7 @@ from workspaces import machines
 from workspaces.enums import Transition
 from workspaces.errors import MachineOnline, UnknownMachine
 from workspaces.models import ProvisionerDaemon, ProvisionerJob
+from workspaces.protocol import LogLine
 from workspaces.services import daemons, jobs
 from workspaces.services.machines import Release, forget_machine
 
@@ -198,6 +199,21 @@ def test_a_job_its_daemon_never_heard_of_is_bound_no_more_than_before(here, ther
     again = acquire(there)
     jobs.release_unanswered(daemon_id=there.pk, lease=again.lease, now=NOON)
     assert waiting(fresh).machine == "there"
+
+
+def test_a_job_given_back_once_stays_bound_when_it_is_next_given_to_nobody(here, there):
+    """The daemon began to write files, gave the job back, and never heard that it got it again."""
+    workspace = make_workspace(now=NOON)
+    job = acquire(here)
+    line = LogLine(at=NOON, level="info", stage="files", output="Writing 1 file")
+    jobs.append_job_logs(job_id=job.job_id, lease=job.lease, lines=[line], now=NOON)
+    jobs.release_job(job_id=job.job_id, lease=job.lease, now=NOON)
+    again = acquire(here)
+
+    jobs.release_unanswered(daemon_id=here.pk, lease=again.lease, now=NOON)
+
+    assert waiting(workspace).machine == "here"
+    assert acquire(there) is None
 
 
 def test_a_build_tells_its_jobs_machine_when_asked(here):
