@@ -14,7 +14,7 @@ from tests import factories
 from tests.concurrency.racing import alongside, blocked_by, errors, race, uncommitted
 from tests.factories import NOON
 from workspaces.enums import Transition
-from workspaces.errors import LeaseLost
+from workspaces.errors import LeaseLost, MachineOnline
 from workspaces.models import Agent, ProvisionerJob, Workspace
 from workspaces.services import jobs
 from workspaces.services.machines import forget_machine
@@ -107,6 +107,21 @@ def test_forgetting_a_machine_waits_for_a_build_that_is_being_asked_for():
 
     assert released.pending_jobs == 1
     assert set(prebuild.jobs.values_list("machine", flat=True)) == {""}
+
+
+def test_a_machine_that_is_back_while_forgetting_it_waits_is_not_forgotten():
+    (prebuild,) = make_pending(1)
+    complete(factories.acquire(daemon=factories.make_daemon(machine="back", now=NOON), now=NOON))
+    forget = partial(forget_machine, machine="back", actor=THE_SYSTEM, now=LATER)
+
+    def come_back_while_a_deletion_is_asked_for():
+        factories.ask_for(prebuild, Transition.DELETE, now=LATER)
+        factories.make_daemon(machine="back", now=LATER)
+
+    with pytest.raises(MachineOnline):
+        blocked_by(come_back_while_a_deletion_is_asked_for, forget)
+
+    assert set(prebuild.jobs.values_list("machine", flat=True)) == {"back"}
 
 
 def test_a_daemon_never_waits_for_a_job_another_is_just_taking():

@@ -28,9 +28,11 @@ def forget_machine(*, machine: str, actor: Actor, now: datetime) -> Release:
     One transaction, workspaces before jobs. Nothing is written down when nothing was bound.
     Raises UnknownMachine, and MachineOnline while a daemon of it is online or holds a job.
     """
-    found = machines.find_machine(machine, now=now)
+    machines.find_machine(machine, now=now)  # what is unknown locks nothing
     with transaction.atomic():
         workspace_ids = locks.lock_workspaces_on(machine)
+        # Again, when nothing is waited for any more: a daemon may have come back meanwhile.
+        found = machines.find_machine(machine, now=now)
         bound = ProvisionerJob.objects.filter(machine=machine, workspace__in=workspace_ids)
         if found.is_online or bound.filter(IS_UNFINISHED, started_at__isnull=False).exists():
             raise MachineOnline(found.name)
