@@ -7,7 +7,7 @@ from typing import Any, Final
 from uuid import UUID
 
 from django.conf import settings
-from django.db.models import F
+from django.db.models import Count, F
 
 from accounts.models import GroupMembership, Membership, User
 from accounts.system import PREBUILDS_GROUP_DISPLAY_NAME, PREBUILDS_GROUP_NAME, PREBUILDS_USER_ID
@@ -15,7 +15,8 @@ from prebuilds import selectors
 from prebuilds.checkup.findings import Finding, Visit, bad, say_span, warn, well
 from templates_app.models import Preset
 from workspaces.machines import Machine, count_awaiting, is_online
-from workspaces.models import ProvisionerDaemon
+from workspaces.models import ProvisionerDaemon, ProvisionerJob
+from workspaces.models.job import IS_PENDING
 
 INTERVALS: Final = 3
 LOOP: Final = "start or restart `manage.py reconcile --loop`, and read its log"
@@ -24,12 +25,21 @@ START: Final = "start one: `manage.py provisioner`"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Wish:
-    """What a template's active version asks of a daemon that builds its pools."""
+    """What a template's version asks of a daemon that builds from it."""
 
     template: str
     organization_id: UUID
     provisioner_type: str
     tags: dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BoundJobs:
+    """Jobs that ask the same and wait for the machine that has their workspaces."""
+
+    machine: str
+    wish: Wish
+    number: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,13 +49,18 @@ class Offer:
     organization_id: UUID | None
     provisioner_types: tuple[str, ...]
     tags: dict[str, Any]
+    machine: str = ""
+
+    def serves(self, wish: Wish) -> bool:
+        """Return whether it does jobs of that organization at all."""
+        return self.organization_id in {None, wish.organization_id}
 
     def takes(self, wish: Wish) -> bool:
         """Return whether it takes such a job, as the queue decides it."""
         return (
             wish.provisioner_type in self.provisioner_types
             and wish.tags.items() <= self.tags.items()
-            and self.organization_id in {None, wish.organization_id}
+            and self.serves(wish)
         )
 
 
@@ -78,11 +93,13 @@ def check_provisioners(visit: Visit) -> Iterator[Finding]:
             organization_id=one.organization_id,
             provisioner_types=tuple(one.provisioner_types),
             tags=one.tags,
+            machine=one.machine,
         )
         for one in online
     ]
     yield judge_provisioners(offers, list(_wishes()))
     yield from judge_machines(count_awaiting(now=visit.now))
+    yield from judge_bound_jobs(offers, list(_bound_jobs()))
 
 
 def judge_provisioners(offers: Collection[Offer], wishes: Collection[Wish]) -> Finding:
@@ -103,13 +120,47 @@ def judge_machines(awaited: Collection[tuple[Machine, int]]) -> Iterator[Finding
     """Name each machine that is away while jobs wait for it."""
     for machine, jobs in awaited:
         where = f" on {machine.hostname}" if machine.hostname else ""
-        noun = "1 job waits" if jobs == 1 else f"{jobs} jobs wait"
         yield warn(
-            f"{noun} for the machine of {machine.name}{where} ({machine.machine}), not seen since "
-            f"{machine.last_seen_at:%Y-%m-%d %H:%M} UTC",
+            f"{_say_waiting(jobs)} for the machine of {machine.name}{where} ({machine.machine}), "
+            f"not seen since {machine.last_seen_at:%Y-%m-%d %H:%M} UTC",
             "start its provisioner again; if the machine is gone for good: "
             f"`manage.py provisioners forget-machine {machine.machine}`",
         )
+
+
+def judge_bound_jobs(offers: Collection[Offer], bound: Collection[BoundJobs]) -> Iterator[Finding]:
+    """Name each machine that is there, but where nobody takes what must be done on it."""
+    untaken: dict[str, list[BoundJobs]] = {}
+    for jobs in bound:
+        there = [o for o in offers if o.machine == jobs.machine and o.serves(jobs.wish)]
+        if there and not any(offer.takes(jobs.wish) for offer in there):
+            untaken.setdefault(jobs.machine, []).append(jobs)
+    for machine, some in untaken.items():
+        templates = ", ".join(sorted({jobs.wish.template for jobs in some}))
+        yield warn(
+            f"{_say_waiting(sum(jobs.number for jobs in some))} for the machine {machine}, and "
+            f"nobody online there takes the jobs of: {templates}",
+            "start a provisioner there with the tags that the pages of these jobs name",
+        )
+
+
+def _say_waiting(jobs: int) -> str:
+    return "1 job waits" if jobs == 1 else f"{jobs} jobs wait"
+
+
+def _bound_jobs() -> Iterator[BoundJobs]:
+    """Return what waits for a machine of its own, counted by what it asks; one statement."""
+    pending = ProvisionerJob.objects.filter(IS_PENDING).exclude(machine="")
+    asked = ("workspace__template__name", "organization", "provisioner_type", "tags")
+    counts = pending.order_by("machine").values_list("machine", *asked).annotate(Count("pk"))
+    for machine, template, organization_id, provisioner_type, tags, number in counts:
+        wish = Wish(
+            template=template,
+            organization_id=organization_id,
+            provisioner_type=provisioner_type,
+            tags=tags,
+        )
+        yield BoundJobs(machine=machine, wish=wish, number=number)
 
 
 def _wishes() -> Iterator[Wish]:

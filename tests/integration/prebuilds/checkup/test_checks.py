@@ -24,6 +24,7 @@ from templates_app.services import PresetSpec
 from tests import factories
 from tests.integration.prebuilds import mailing
 from workspaces.listening import connection_params
+from workspaces.models import ProvisionerJob
 from workspaces.services import daemons
 
 pytestmark = pytest.mark.django_db
@@ -211,6 +212,20 @@ class TestPools:
         assert "1 job waits for the machine of build-1 on far (m-1), not seen since 20" in said
 
         factories.make_daemon(name="again", machine="m-1")
+        assert levels(pools.check_provisioners) == WELL
+
+    def test_jobs_that_nobody_on_their_machine_takes_are_told(self):
+        job = factories.make_bound_job()
+        ProvisionerJob.objects.filter(pk=job.pk).update(tags={"gpu": "yes"})
+        factories.make_daemon(machine="m-1")
+        factories.make_daemon(machine="m-2", tags={"gpu": "yes"})
+
+        assert levels(pools.check_provisioners) == WELL + WARNS
+        said = texts(pools.check_provisioners)
+        told = "1 job waits for the machine m-1, and nobody online there takes the jobs of: "
+        assert told + job.workspace.template.name in said
+
+        factories.make_daemon(machine="m-1", tags={"gpu": "yes"})
         assert levels(pools.check_provisioners) == WELL
 
     def test_a_pool_that_wants_none_needs_nobody(self):
