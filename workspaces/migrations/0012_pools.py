@@ -41,6 +41,10 @@ class Migration(migrations.Migration):
 
     operations = [
         migrations.RunPython(name_pools, migrations.RunPython.noop),
+        # What is left of one whose making was cut off is invalid, and in the way.
+        migrations.RunSQL(
+            "DROP INDEX CONCURRENTLY IF EXISTS workspace_pool", migrations.RunSQL.noop
+        ),
         AddIndexConcurrently(
             model_name="workspace",
             index=models.Index(

@@ -116,3 +116,21 @@ def test_without_constraints_and_bells_and_with_them_again_every_row_is_kept():
 
         assert {model: model._base_manager.count() for model in models} == before
         assert structure() == first
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(120)
+def test_an_index_whose_making_was_cut_off_is_made_anew():
+    """What is left of it is there, invalid, and no migration is written down."""
+    with scratch_database("scratch_for_an_index", copy=True):
+        first = structure()
+        migrate("workspaces", "0011")
+        with connections["default"].cursor() as cursor:
+            cursor.execute("CREATE INDEX workspace_pool ON workspaces_workspace (name)")
+            cursor.execute(
+                "UPDATE pg_index SET indisvalid = false WHERE indexrelid = 'workspace_pool'::regclass"
+            )
+
+        migrate()
+
+        assert structure() == first
