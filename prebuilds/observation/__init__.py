@@ -31,6 +31,7 @@ from prebuilds.locks import SNAPSHOT_ALIAS
 from prebuilds.models import PrebuildsSettings
 from prebuilds.observation import statements
 from templates_app.schedules import Schedule
+from workspaces.machines import OFFLINE_AFTER
 
 Row = tuple[Any, ...]
 ENDED, READY, LOST = 6, 7, 8
@@ -94,7 +95,10 @@ def take_snapshot(
         ),
         organizations={}
         if only
-        else {row[0]: _organization(row) for row in fetch(statements.ORGANIZATIONS)},
+        else {
+            row[0]: _organization(row)
+            for row in fetch(statements.ORGANIZATIONS, heard_since=now - OFFLINE_AFTER)
+        },
     )
 
 

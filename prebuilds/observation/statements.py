@@ -2,7 +2,7 @@
 
 Parameters: `prebuilds` the prebuilds user, `only` one preset or NULL for all, `occupied` the
 presets that PREBUILDS found any of, `poolless` whether to show what is left of pools that were
-taken away.
+taken away, `heard_since` since when a daemon must have been heard to be online.
 """
 
 from typing import Final
@@ -169,20 +169,28 @@ hard limit begin with the newest attempt.
 """
 
 ORGANIZATIONS: Final = """
-WITH in_flight AS (
+WITH cost AS (
+    SELECT workspace.organization_id, sum(build.daily_cost) AS used
+      FROM workspaces_workspace AS workspace
+      JOIN workspaces_workspacebuild AS build ON build.id = workspace.latest_build_id
+     WHERE workspace.owner_id = %(prebuilds)s AND workspace.deleted_at IS NULL
+       AND build.daily_cost > 0
+     GROUP BY workspace.organization_id
+), online AS (
+    SELECT machine, organization_id
+      FROM workspaces_provisionerdaemon
+     WHERE machine <> '' AND stopped_at IS NULL AND last_seen_at > %(heard_since)s
+), in_flight AS (
     SELECT workspace.organization_id, count(*) AS builds
       FROM workspaces_provisionerjob AS job
       JOIN workspaces_workspacebuild AS build ON build.job_id = job.id
       JOIN workspaces_workspace AS workspace ON workspace.latest_build_id = build.id
      WHERE job.completed_at IS NULL AND job.canceled_at IS NULL
        AND workspace.owner_id = %(prebuilds)s AND workspace.deleted_at IS NULL
-     GROUP BY workspace.organization_id
-), cost AS (
-    SELECT workspace.organization_id, sum(build.daily_cost) AS used
-      FROM workspaces_workspace AS workspace
-      JOIN workspaces_workspacebuild AS build ON build.id = workspace.latest_build_id
-     WHERE workspace.owner_id = %(prebuilds)s AND workspace.deleted_at IS NULL
-       AND build.daily_cost > 0
+       AND (job.started_at IS NOT NULL OR job.machine = ''
+            OR job.machine IN (SELECT machine FROM online WHERE organization_id IS NULL)
+            OR (job.machine, job.organization_id) IN (
+               SELECT machine, organization_id FROM online WHERE organization_id IS NOT NULL))
      GROUP BY workspace.organization_id
 )
 SELECT organization.id,
@@ -196,3 +204,5 @@ SELECT organization.id,
   LEFT JOIN in_flight ON in_flight.organization_id = organization.id
   LEFT JOIN cost ON cost.organization_id = organization.id
 """
+"""What waits for a machine that is away keeps no daemon busy and may wait for ever, so it is not in
+flight."""

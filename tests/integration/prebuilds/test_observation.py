@@ -21,7 +21,7 @@ from tests import factories
 from tests.factories import NOON, hours, observe
 from workspaces.enums import LifecycleState, Transition
 from workspaces.models import Agent, WorkspaceResource
-from workspaces.services import agents, jobs
+from workspaces.services import agents, daemons, jobs
 
 pytestmark = pytest.mark.django_db
 
@@ -510,6 +510,30 @@ def test_an_organizations_numbers_are_its_own():
         in_flight=1, quota_allowance=50, quota_used=21
     )
     assert organizations[poor.pk] == OrganizationSnapshot()
+
+
+def test_what_waits_for_a_machine_that_is_away_is_not_in_flight(preset):
+    """Nobody is busy with it, and it may wait for ever: pools must not wait with it."""
+    there = factories.make_daemon(machine="there", now=NOON)
+    (prebuild, _) = factories.make_pending_prebuilds(preset, 2, now=NOON)
+    for _ in range(2):
+        job = factories.acquire(daemon=there, now=NOON)
+        result = factories.result_for(job.workspace_id)
+        jobs.complete_job(job_id=job.job_id, lease=job.lease, result=result, now=NOON)
+    deletion.delete_prebuilds({prebuild.pk: Reason.EXTRANEOUS}, now=NOON)
+    home = preset.version.template.organization_id
+
+    assert see_all().organizations[home].in_flight == 1
+
+    daemons.retire_daemon(daemon_id=there.pk, now=NOON)
+    stranger, _ = factories.make_key(organization=factories.make_organization())
+    factories.make_daemon(machine="there", key=stranger, now=NOON)
+    factories.make_daemon(machine="elsewhere", now=NOON)
+    factories.make_pending_prebuilds(preset, 1, now=NOON)
+    assert see_all().organizations[home].in_flight == 1  # the start that any may do
+
+    factories.make_daemon(machine="there", now=NOON)
+    assert see_all().organizations[home].in_flight == 2
 
 
 def test_a_deleted_prebuild_costs_nothing_any_more():
