@@ -14,6 +14,7 @@ from django.db import connection, connections, transaction
 
 from accounts.system import PREBUILDS_USER_ID
 from prebuilds.models import PrebuildsSettings
+from workspaces.machines import OFFLINE_AFTER
 from workspaces.models import Workspace
 
 SNAPSHOT_ALIAS: Final = "snapshot"
@@ -49,6 +50,10 @@ SELECT workspace.*,
               SELECT version_id FROM templates_app_preset WHERE id = %(preset)s)
           AND build.transition = 'start'
           AND job.status = 'succeeded'
+          AND (%(wherever)s OR job.machine = '' OR EXISTS (
+              SELECT FROM workspaces_provisionerdaemon AS daemon
+               WHERE daemon.machine = job.machine AND daemon.stopped_at IS NULL
+                 AND daemon.last_seen_at > %(seen_since)s))
           AND EXISTS (
               SELECT FROM workspaces_agent AS agent
                 JOIN workspaces_workspaceresource AS resource ON resource.id = agent.resource_id
@@ -100,19 +105,23 @@ def _try_until_commit(key: int) -> bool:
 
 
 def lock_claimable_prebuild(*, preset_id: UUID, now: datetime) -> tuple[Workspace, int] | None:
-    """Lock the oldest prebuild of a preset that may be claimed now.
+    """Lock the oldest prebuild of a preset that may be claimed now, on a machine that is online.
 
-    Returns it with the number of its latest build. Prebuilds that another claim or a deletion is
-    just taking are skipped, never waited for, so two claims never get the same one (semantics.md
-    14). None when nothing is eligible.
+    Where there is none, the oldest at all: its hand-over waits for its machine. Returns it with
+    the number of its latest build. Prebuilds that another claim or a deletion is just taking are
+    skipped, never waited for, so two claims never get the same one (semantics.md 14). None when
+    nothing is eligible.
     """
     parameters: dict[str, UUID | datetime] = {
         "prebuilds": PREBUILDS_USER_ID,
         "preset": preset_id,
         "now": now,
+        "seen_since": now - OFFLINE_AFTER,
     }
-    for workspace in Workspace.objects.raw(LOCK_CLAIMABLE_PREBUILD, parameters):
-        return workspace, workspace.build_number  # type: ignore[attr-defined]  # a column
+    for wherever in (False, True):
+        given = parameters | {"wherever": wherever}
+        for workspace in Workspace.objects.raw(LOCK_CLAIMABLE_PREBUILD, given):
+            return workspace, workspace.build_number  # type: ignore[attr-defined]  # a column
     return None
 
 

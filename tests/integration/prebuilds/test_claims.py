@@ -23,7 +23,13 @@ from tests import factories
 from tests.factories import NOON, hours
 from workspaces.enums import LifecycleState, Transition
 from workspaces.errors import InvalidName, NameTaken
-from workspaces.models import Agent, Workspace, WorkspaceBuild
+from workspaces.models import (
+    Agent,
+    ProvisionerDaemon,
+    ProvisionerJob,
+    Workspace,
+    WorkspaceBuild,
+)
 from workspaces.services import agents
 
 pytestmark = pytest.mark.django_db
@@ -61,6 +67,12 @@ def claim(owner, preset, *, name="mine", now=LATER, template=None, values=None):
     )
 
 
+def put_on_machine(workspace, machine, *, seen_at, stopped_at=None):
+    daemon = factories.make_daemon(machine=machine, now=seen_at)
+    ProvisionerDaemon.objects.filter(pk=daemon.pk).update(stopped_at=stopped_at)
+    ProvisionerJob.objects.filter(workspace=workspace).update(machine=machine)
+
+
 class TestWarm:
     def test_the_oldest_ready_prebuild_is_handed_over(self, ana, preset):
         young, old, middle = factories.make_ready_prebuilds(preset, 3, now=NOON)
@@ -70,6 +82,24 @@ class TestWarm:
         got = [claim(ana, preset, name=f"mine-{n}").workspace.pk for n in range(3)]
 
         assert got == [old.pk, middle.pk, young.pk]
+
+    def test_one_whose_machine_is_online_goes_before_older_ones(self, ana, preset):
+        away, near = factories.make_ready_prebuilds(preset, 2, now=NOON)
+        Workspace.objects.filter(pk=away.pk).update(created_at=NOON - hours(1))
+        put_on_machine(away, "m-away", seen_at=LATER - timedelta(minutes=2))
+        put_on_machine(near, "m-near", seen_at=LATER)
+
+        got = [claim(ana, preset, name=f"mine-{n}") for n in range(2)]
+
+        assert [each.workspace.pk for each in got] == [near.pk, away.pk]
+        assert [each.outcome for each in got] == ["warm", "warm"]
+
+    def test_a_daemon_that_said_goodbye_makes_no_machine_online(self, ana, preset):
+        away, near = factories.make_ready_prebuilds(preset, 2, now=NOON)
+        Workspace.objects.filter(pk=away.pk).update(created_at=NOON - hours(1))
+        put_on_machine(away, "m-away", seen_at=LATER, stopped_at=LATER)
+
+        assert claim(ana, preset).workspace.pk == near.pk
 
     def test_an_older_one_that_is_not_ready_is_passed_over(self, ana, preset):
         first, second = factories.make_ready_prebuilds(preset, 2, now=NOON)
