@@ -43,6 +43,7 @@ def rehearse(first: Walk, second: Walk) -> None:
     told("the first machine's web is away", lambda: first.serve_from(second))
     told("pgbouncer", first.put_a_pooler_between)
     told("back up, and restore", lambda: first.back_up_and_restore(second))
+    told("the second machine rests", second.rest)
     told("the demo", lambda: trouble.load_the_demo(first))
     for story in trouble.STORIES:
         told(f"runbook: {story.__name__.replace('_', ' ')}", lambda story=story: story(first))

@@ -8,6 +8,7 @@ running.
 import contextlib
 import os
 import shutil
+import signal
 import subprocess
 import time
 from dataclasses import dataclass, field
@@ -64,6 +65,7 @@ class Machine:
         self._clean = clean
         self._process: subprocess.Popen[bytes] | None = None
         self._leader = 0
+        self._shells: list[Shell] = []
 
     def __enter__(self) -> Self:
         if self.root.exists():
@@ -106,20 +108,36 @@ class Machine:
             time.sleep(0.5)
 
     def power_off(self) -> None:
-        """Let systemd end what runs, then be gone."""
+        """Let systemd end what runs, then be gone; after three minutes all the same."""
         if self._process is None:
             return
+        self._close_shells()
         with contextlib.suppress(subprocess.SubprocessError):
-            subprocess.run([*self._enter(), "systemctl", "poweroff"], timeout=10, check=False)
-            self._process.wait(60)
-        if self._process.poll() is None:
-            self._process.kill()
-            self._process.wait(10)
+            subprocess.run([*self._enter(), "systemctl", "poweroff"], timeout=20, check=False)
+            self._process.wait(180)
+        self.destroy()
+
+    def destroy(self) -> None:
+        """Be gone from one moment to the next, as by fire."""
+        self._close_shells()
+        if self._process is not None:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(self._leader, signal.SIGKILL)
+            self._process.wait(30)
+            while Path(f"/sys/class/net/vb-{self.name}").exists():
+                time.sleep(0.2)
         self._process, self._leader = None, 0
 
     def shell(self, transcript: Path) -> "Shell":
         """Return a root's login shell at a terminal of its own."""
-        return Shell(self._enter(), transcript)
+        opened = Shell(self._enter(), transcript)
+        self._shells.append(opened)
+        return opened
+
+    def _close_shells(self) -> None:
+        # Processes of ours in there: the machine is not gone before they are.
+        while self._shells:
+            self._shells.pop().close()
 
     def _enter(self) -> list[str]:
         clean = ["env", "-i", "HOME=/root", "TERM=dumb", "LANG=C.UTF-8", f"PATH={os.defpath}:/usr/sbin:/sbin:/usr/local/sbin:/usr/local/bin"]  # fmt: skip  # noqa: E501

@@ -129,6 +129,40 @@ def database_restart(walk: Walk) -> str:
     )
 
 
+def machine_gone(walk: Walk, second: Walk) -> str:
+    """The second machine burns down with a pool and somebody's workspace on it."""
+    second.shell.run("systemctl start prebuilds.target")
+    walk.shell.run("systemctl stop prebuilds-provisioner")
+    walk.shell.run("prebuilds-manage prebuilds invalidate --template shell")
+    walk.wait_for(f"{status('shell / Europe')} | grep healthy", 120)
+    walk.shell.run(f"TEMPLATE={template_of(walk, 'shell')}")
+    walk.shell.run("cd ~/try; claim | grep '201 warm'; lost=$(jq -r .id answer)")
+    walk.shell.run("systemctl start prebuilds-provisioner")
+    walk.wait_for("prebuilds-manage doctor | grep '2 online'", 60)
+    second.machine.destroy()
+
+    walk.start_load()
+    walk.wait_for("prebuilds-manage provisioners list | grep 'second.*last seen'", 90)
+    machine = walk.ask(
+        "prebuilds-manage provisioners list | grep second | cut -d: -f1 | cut -c1-64"
+    )
+    deleted = "api /workspaces/$lost/builds -o out -w '%{http_code}' --json"
+    walk.wait_for(f'{deleted} \'{{"transition": "delete"}}\' | grep 201', 60)
+    for command in block("A lost provisioner").commands():
+        walk.shell.run(command.replace("MACHINE", machine))
+
+    began = time.monotonic()
+    walk.wait_for("api /workspaces/$lost | jq -e '.message // .deleting_at'", 90)
+    walk.shell.run("prebuilds-manage prebuilds invalidate --template shell")
+    walk.wait_for(f"{status('shell / Europe')} | grep healthy", 120)
+    took = time.monotonic() - began
+    answers = walk.end_load()
+    assert all(each.startswith("201 ") for each in answers), answers
+    return (
+        f"Deleted and healthy {took:.0f} s after it was forgotten; {len(answers)} requests served."
+    )
+
+
 def block(heading: str) -> Block:
     """Return the commands of a runbook."""
     return next(each for each in RUNBOOKS if each.heading == heading)

@@ -210,7 +210,6 @@ class Walk:
 
     def start_anew(self) -> str:
         """Switch the machine off and on: everything comes back by itself."""
-        self.shell.close()
         self.machine.power_off()
         self.machine.boot()
         self.shell = self.machine.shell(self._transcript)
@@ -272,6 +271,10 @@ class Walk:
         assert self.shell.run(replaced, allow=(1,)) == "", "a claim went to the wrong machine"
         return f"{len(answers)} requests served by the second."
 
+    def rest(self) -> None:
+        """Stop everything here, as the page says, until it is started again."""
+        self.shell.run("systemctl stop prebuilds.target")
+
     # A pooler; back up and restore
 
     def put_a_pooler_between(self) -> str:
@@ -307,8 +310,8 @@ class Walk:
         self.type_block(start, skip=[DOCTOR])
         healthy = self.wait_for("prebuilds-manage prebuilds status | grep ': healthy'", 120)
         self.wait_until_well()
-        again = self.shell.run(f"cd ~/try; api /workspaces/{claimed} | jq -r .owner_name")
-        assert again.split()[-1] in {"prebuilds", "null"}, again
+        again = self.ask(f"cd ~/try; api /workspaces/{claimed} | jq -r '.owner_name // \"gone\"'")
+        assert again in {"prebuilds", "gone"}, again
         return f"The pool was healthy {healthy:.0f} s after the start."
 
 

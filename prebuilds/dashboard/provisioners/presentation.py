@@ -1,6 +1,6 @@
 """Provisioners and keys as rows, and what somebody types as tags. Pure."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Final
 from uuid import UUID
@@ -96,28 +96,34 @@ def plan_forgetting(machine: Machine, held: Holdings) -> Plan:
         "these and whatever is asked of the workspaces from then on. Their files on the machine "
         "are lost.",
         verb="It is gone for good",
-        lines=(
-            PlanLine(
-                icon="alert-triangle",
-                tone="bad",
-                text="start empty the next time",
-                subject=say_count(held.of_people, "workspace") + " of people",
-            ),
-            PlanLine(
-                icon="refresh",
-                tone="warn",
-                text="replace when their agent has been away for half an hour, or once invalidated",
-                subject=say_count(kept - held.of_people, "prebuild"),
-            ),
-            PlanLine(
-                icon="plug-connected-x",
-                tone="off",
-                text="empty its directory of workspaces before a provisioner starts there again",
-                subject="Should it come back",
-            ),
-        ),
+        lines=tuple(_lines_of_forgetting(held)),
         danger=True,
         impossible=impossible,
+    )
+
+
+def _lines_of_forgetting(held: Holdings) -> Iterator[PlanLine]:
+    if held.of_people:
+        kept = say_count(held.of_people, "workspace")
+        yield PlanLine(
+            icon="alert-triangle",
+            tone="bad",
+            text="start empty",
+            subject=f"{kept} of people, the next time they start",
+        )
+    if prebuilds := held.workspaces - held.of_people:
+        yield PlanLine(
+            icon="refresh",
+            tone="warn",
+            text="replace",
+            subject=f"{say_count(prebuilds, 'prebuild')}, "
+            "when their agent has been away for half an hour or once they are invalidated",
+        )
+    yield PlanLine(
+        icon="plug-connected-x",
+        tone="off",
+        text="should it come back",
+        subject="empty its directory of workspaces before a provisioner starts there again",
     )
 
 

@@ -6,6 +6,7 @@ import shlex
 import shutil
 import subprocess
 from pathlib import Path
+from string import Template
 
 import pytest
 import yaml
@@ -35,7 +36,9 @@ def words_of_procfile(service: str) -> list[str]:
 
 @pytest.mark.parametrize("service", SERVICES)
 def test_a_unit_starts_what_the_procfile_starts(service):
-    program, *words = shlex.split(unit_of(service)["ExecStart"])
+    unit = unit_of(service)
+    defaults = dict(each.split("=", 1) for each in unit["Environment"].split())
+    program, *words = shlex.split(Template(unit["ExecStart"]).safe_substitute(defaults))
 
     expected = words_of_procfile(service)
     assert [Path(program).name, *words][: len(expected)] == expected

@@ -218,6 +218,7 @@ def test_forgetting_a_machine_shows_what_it_releases_and_does_it(admin):
     plan = text_of(admin.get(address))
     assert "releases 1 waiting job of 1 workspace:" in plan
     assert "1 workspace of people" in plan
+    assert "prebuild" not in plan
     assert ProvisionerJob.objects.get(pk=job.pk).machine == "m-1"
 
     answer = text_of(admin.post(address, follow=True))
