@@ -22,7 +22,7 @@ from prebuilds.models import Claim, ReconcileDecision, ReconcileRun
 from templates_app.models import Preset
 from templates_app.services import set_desired_instances
 from tests.integration.prebuilds.dashboard.house import House, add_workspace
-from workspaces.models import ProvisionerKey
+from workspaces.models import ProvisionerDaemon, ProvisionerJob, ProvisionerKey
 
 NOW: Final = datetime(2026, 3, 4, 12, tzinfo=UTC)
 PARTS: Final = re.compile(
@@ -64,6 +64,8 @@ def keys(house: House) -> dict[str, Any]:
     entry = house.admin.audit_entries.filter(object_id=str(house.preset.pk)).first()
     assert entry is not None
     assert workspace.latest_build is not None
+    ProvisionerDaemon.objects.create(name="rack-2", machine="m-1", started_at=NOW, last_seen_at=NOW)
+    ProvisionerJob.objects.filter(pk=workspace.latest_build.job_id).update(machine="m-1")
     group = Group.objects.create(organization=house.organization, name="web")
     group.members.add(house.member)
     return {
@@ -81,6 +83,7 @@ def keys(house: House) -> dict[str, Any]:
         "group_id": group.pk,
         "token_id": token.pk,
         "entry_id": entry.pk,
+        "machine": "m-1",
     }
 
 

@@ -90,15 +90,22 @@ def stuck_deletion(walk: Walk) -> str:
 
 
 def lost_provisioner(walk: Walk) -> str:
-    """Killed with jobs under way; systemd starts it again after half a minute."""
+    """Killed with jobs under way, and not started again before somebody looks."""
+    unit = "prebuilds-provisioner"
     walk.shell.run("prebuilds-manage prebuilds invalidate --template python-project")
     walk.wait_for(f"{status('python-project / Small')} -A1 | grep -v 'starting 0'", 60)
-    walk.shell.run("systemctl kill --kill-whom=main --signal=KILL prebuilds-provisioner")
-    walk.wait_for("prebuilds-manage doctor | grep 'provisioners.*none is online'", 60)
+    walk.shell.run(f"systemctl mask --runtime {unit}")
+    walk.shell.run(f"systemctl kill --kill-whom=main --signal=KILL {unit}")
+    walk.wait_for("prebuilds-manage doctor | grep 'provisioners.*none is online'", 90)
+
+    walk.shell.run(
+        f"systemctl status {unit} --no-pager; journalctl -u {unit} -n 50 --no-pager", allow=(0, 3)
+    )
+    walk.shell.run(f"systemctl unmask --runtime {unit} && systemctl restart {unit}")
     began = time.monotonic()
     walk.wait_for("prebuilds-manage doctor | grep 'provisioners.*1 online'", 90)
     walk.wait_for(f"{status('python-project / Small')} | grep healthy", 240)
-    return f"Healthy {time.monotonic() - began:.0f} s after it was seen to be gone."
+    return f"Healthy {time.monotonic() - began:.0f} s after it was started again."
 
 
 def database_restart(walk: Walk) -> str:
