@@ -192,6 +192,10 @@ class Shell:
         return said.replace("\r", "")
 
     def close(self) -> None:
+        # An interactive bash that is left behind ignores SIGTERM: the machine would wait for it.
+        with contextlib.suppress(pexpect.ExceptionPexpect, OSError):
+            self._child.sendline("exit")
+            self._child.expect(pexpect.EOF, timeout=5)
         self._child.close(force=True)
         self._log.close()
 

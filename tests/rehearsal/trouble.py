@@ -94,14 +94,13 @@ def lost_provisioner(walk: Walk) -> str:
     unit = "prebuilds-provisioner"
     walk.shell.run("prebuilds-manage prebuilds invalidate --template python-project")
     walk.wait_for(f"{status('python-project / Small')} -A1 | grep -v 'starting 0'", 60)
-    walk.shell.run(f"systemctl mask --runtime {unit}")
-    walk.shell.run(f"systemctl kill --kill-whom=main --signal=KILL {unit}")
+    walk.shell.run(f"systemctl kill --kill-whom=main --signal=KILL {unit}; systemctl stop {unit}")
     walk.wait_for("prebuilds-manage doctor | grep 'provisioners.*none is online'", 90)
 
     walk.shell.run(
         f"systemctl status {unit} --no-pager; journalctl -u {unit} -n 50 --no-pager", allow=(0, 3)
     )
-    walk.shell.run(f"systemctl unmask --runtime {unit} && systemctl restart {unit}")
+    walk.shell.run(f"systemctl start {unit}")
     began = time.monotonic()
     walk.wait_for("prebuilds-manage doctor | grep 'provisioners.*1 online'", 90)
     walk.wait_for(f"{status('python-project / Small')} | grep healthy", 240)
