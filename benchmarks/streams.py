@@ -14,13 +14,14 @@ from django.utils import timezone
 from accounts.models import User
 from benchmarks import fill
 from benchmarks.claims import a_person, claim
+from benchmarks.jobs import a_daemon
 from benchmarks.scenario import Result, percentile
 from benchmarks.web import WebServer
 from prebuilds.api.reinit import PATH
 from templates_app.models import Preset
 from workspaces.models import Agent
-from workspaces.protocol import BuildResult, DaemonProfile
-from workspaces.services import daemons, jobs
+from workspaces.protocol import BuildResult
+from workspaces.services import jobs
 
 STREAMS, EVENTS, OPENING = 2_000, 200, 40
 
@@ -109,28 +110,13 @@ async def _events(lines: dict[UUID, Line]) -> list[float]:
     """Claim workspaces one by one; return how long after the commit each agent heard of it."""
     preset = await Preset.objects.select_related("version__template").aget()
     owner = await asyncio.to_thread(a_person, "ana")
-    daemon = await asyncio.to_thread(_a_daemon)
+    daemon = await asyncio.to_thread(a_daemon)
     delays = []
     for _ in range(EVENTS):
         workspace, committed = await asyncio.to_thread(_claim_and_build, preset, owner, daemon)
         await lines[workspace].read_event("data")
         delays.append(time.perf_counter() - committed)
     return delays
-
-
-def _a_daemon() -> UUID:
-    daemon = daemons.register_daemon(
-        profile=DaemonProfile(
-            name="bench",
-            hostname="localhost",
-            version="",
-            provisioner_types=["local"],
-            tags={},
-            concurrency=1,
-        ),
-        now=timezone.now(),
-    )
-    return daemon.pk
 
 
 def _claim_and_build(preset: Preset, owner: User, daemon: UUID) -> tuple[UUID, float]:

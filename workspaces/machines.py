@@ -33,6 +33,11 @@ class Machine:
     last_seen_at: datetime
     is_online: bool
 
+    @property
+    def known_as(self) -> str:
+        """How people know it: by its provisioner and its host name."""
+        return f"{self.name} on {self.hostname}" if self.hostname else self.name
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Holdings:

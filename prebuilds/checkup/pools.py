@@ -119,9 +119,8 @@ def judge_provisioners(offers: Collection[Offer], wishes: Collection[Wish]) -> F
 def judge_machines(awaited: Collection[tuple[Machine, int]]) -> Iterator[Finding]:
     """Name each machine that is away while jobs wait for it."""
     for machine, jobs in awaited:
-        where = f" on {machine.hostname}" if machine.hostname else ""
         yield warn(
-            f"{_say_waiting(jobs)} for the machine of {machine.name}{where} ({machine.machine}), "
+            f"{_say_waiting(jobs)} for the machine of {machine.known_as} ({machine.machine}), "
             f"not seen since {machine.last_seen_at:%Y-%m-%d %H:%M} UTC",
             "start its provisioner again; if the machine is gone for good: "
             f"`manage.py provisioners forget-machine {machine.machine}`",

@@ -118,7 +118,7 @@ def say_why_waiting(
     """
     if awaited:
         return (
-            f"It waits for the machine of {say_machine(awaited)}: the files of the workspace are "
+            f"It waits for the machine of {awaited.known_as}: the files of the workspace are "
             "there, and no provisioner of it is online."
         )
     if fitting:
@@ -135,11 +135,6 @@ def say_why_waiting(
             f"({job.machine}) can do it: it needs {needs}. Start one there, or give one these tags."
         )
     return f"No provisioner online can do it: it needs {needs}. Start one, or give one these tags."
-
-
-def say_machine(machine: Machine) -> str:
-    """Return how people know a machine: by its provisioner and its host name."""
-    return f"{machine.name} on {machine.hostname}" if machine.hostname else machine.name
 
 
 def say_cancel(view: JobView) -> str:

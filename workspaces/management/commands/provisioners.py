@@ -59,9 +59,6 @@ class Command(BaseCommand):
 
 
 def _line(machine: Machine, held: Holdings) -> str:
-    where = f" on {machine.hostname}" if machine.hostname else ""
     seen = "online" if machine.is_online else f"last seen {machine.last_seen_at:%Y-%m-%d %H:%M} UTC"
     kept = f"{held.workspaces} workspaces ({held.of_people} of people)"
-    return (
-        f"{machine.machine}: {machine.name}{where}, {seen}, {kept}, {held.pending_jobs} jobs wait"
-    )
+    return f"{machine.machine}: {machine.known_as}, {seen}, {kept}, {held.pending_jobs} jobs wait"
